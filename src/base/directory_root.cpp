@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/directory_root.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/host_root.h"
+#include "base/status.h"
+
+namespace cleave {
+namespace {
+
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+  bool ok() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+std::string Shown(std::string_view path) { return "/" + NormalPath(path); }
+
+FileInfo InfoOf(const struct stat& st) {
+  FileInfo info;
+  switch (st.st_mode & S_IFMT) {
+    case S_IFREG:
+      info.kind = FileKind::kRegular;
+      break;
+    case S_IFDIR:
+      info.kind = FileKind::kDirectory;
+      break;
+    case S_IFLNK:
+      info.kind = FileKind::kSymlink;
+      break;
+    case S_IFCHR:
+    case S_IFBLK:
+      info.kind = S_ISCHR(st.st_mode) ? FileKind::kCharDevice : FileKind::kBlockDevice;
+      info.major = major(st.st_rdev);
+      info.minor = minor(st.st_rdev);
+      break;
+    default:
+      break;
+  }
+  return info;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HostRoot>> DirectoryRoot::Open(const std::string& path) {
+  Fd fd(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.ok() && errno == ENOTDIR && access(path.c_str(), F_OK) == 0) {
+    return absl::FailedPreconditionError(path + ": not a directory");
+  }
+  if (!fd.ok()) return ErrnoStatus(errno, path);
+  std::string kept = path;
+  while (kept.ends_with('/')) kept.pop_back();
+  return std::unique_ptr<HostRoot>(new DirectoryRoot(std::move(kept), fd.release()));
+}
+
+DirectoryRoot::~DirectoryRoot() { close(fd_); }
+
+int DirectoryRoot::OpenBeneath(std::string_view path, int flags) const {
+  static std::atomic<bool> refused = false;  // by a seccomp filter or an old kernel; asked once
+  // ".." is left to the kernel: after a link it means the parent of the link's target.
+  std::string name = ".";
+  if (size_t start = path.find_first_not_of('/'); start != std::string_view::npos) name = path.substr(start);
+  if (!refused.load(std::memory_order_relaxed)) {
+    open_how how = {};
+    how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
+    how.resolve = RESOLVE_IN_ROOT;
+    long fd = syscall(SYS_openat2, fd_, name.c_str(), &how, sizeof how);
+    if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
+    refused.store(errno == ENOSYS || refused.load(), std::memory_order_relaxed);
+  }
+  return openat(fd_, name.c_str(), flags | O_CLOEXEC);
+}
+
+absl::StatusOr<std::string> DirectoryRoot::Read(std::string_view path, size_t limit) const {
+  // A file of sysfs is never a device node; O_NONBLOCK keeps a FIFO put there by mistake from stopping us.
+  Fd fd(OpenBeneath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (!fd.ok()) return ErrnoStatus(errno, Shown(path));
+  struct stat st = {};
+  if (fstat(fd.get(), &st) != 0) return ErrnoStatus(errno, Shown(path));
+  if (!S_ISREG(st.st_mode)) return absl::FailedPreconditionError(Shown(path) + ": not a regular file");
+  std::string text;
+  while (text.size() < limit) {
+    size_t old = text.size();
+    size_t want = std::min<size_t>(limit - old, old == 0 ? 512 : 16384);
+    text.resize(old + want);
+    ssize_t got = read(fd.get(), text.data() + old, want);
+    if (got < 0 && errno == EINTR) got = 0, text.resize(old);
+    if (got < 0) return ErrnoStatus(errno, Shown(path));
+    text.resize(old + static_cast<size_t>(got));
+    if (got == 0) break;
+  }
+  return text;
+}
+
+absl::StatusOr<std::vector<std::string>> DirectoryRoot::List(std::string_view path) const {
+  Fd fd(OpenBeneath(path, O_RDONLY | O_DIRECTORY));
+  if (!fd.ok()) return ErrnoStatus(errno, Shown(path));
+  DIR* dir = fdopendir(fd.get());
+  if (dir == nullptr) return ErrnoStatus(errno, Shown(path));
+  fd.release();  // closedir() closes it
+  std::vector<std::string> names;
+  while (const dirent* entry = readdir(dir)) {  // NOLINT(concurrency-mt-unsafe): one DIR, one thread
+    std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  closedir(dir);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<FileInfo> DirectoryRoot::Stat(std::string_view path) const {
+  Fd fd(OpenBeneath(path, O_PATH));
+  struct stat st = {};
+  if (!fd.ok() || fstat(fd.get(), &st) != 0) return ErrnoStatus(errno, Shown(path));
+  return InfoOf(st);
+}
+
+absl::StatusOr<std::string> DirectoryRoot::ReadLink(std::string_view path) const {
+  while (path.ends_with('/')) path.remove_suffix(1);
+  Fd fd(OpenBeneath(path, O_PATH | O_NOFOLLOW));
+  if (!fd.ok()) return ErrnoStatus(errno, Shown(path));
+  std::string target(4096, '\0');
+  ssize_t length = readlinkat(fd.get(), "", target.data(), target.size());
+  // readlinkat(2): with an empty path ENOENT means that the descriptor is no link.
+  if (length < 0 && (errno == EINVAL || errno == ENOENT)) {
+    return absl::InvalidArgumentError(Shown(path) + ": not a symbolic link");
+  }
+  if (length < 0) return ErrnoStatus(errno, Shown(path));
+  target.resize(static_cast<size_t>(length));
+  return target;
+}
+
+absl::StatusOr<std::string> DirectoryRoot::MountTypeAt(std::string_view path) const {
+  // A confined daemon may not read the host's mount table, but may look at the mounts below its own root.
+  Fd fd(OpenBeneath(path, O_PATH));
+  if (!fd.ok()) return ErrnoStatus(errno, Shown(path));
+  struct statfs fs = {};
+  if (fstatfs(fd.get(), &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) return "hugetlbfs";
+  absl::StatusOr<std::string> listed = HostRoot::MountTypeAt(path);
+  return listed.ok() ? listed : "";
+}
+
+std::string DirectoryRoot::WatchPath(std::string_view path) const { return path_ + "/" + NormalPath(path); }
+
+}  // namespace cleave

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/log.h"
+
+#include <fmt/core.h>
+#include <spdlog/common.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <atomic>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace cleave {
+namespace {
+
+std::atomic<LogFormat> format = LogFormat::kText;
+
+spdlog::level::level_enum SpdlogLevel(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+spdlog::logger& Logger() {
+  // Never destroyed: a gRPC thread may log while the process ends.
+  static auto* logger = [] {
+    auto* made = new spdlog::logger("cleave", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %-7l %v");
+    made->flush_on(spdlog::level::debug);
+    return made;
+  }();
+  return *logger;
+}
+
+// RFC 8259, section 7.
+void AppendJsonString(std::string& out, std::string_view text) {
+  out += '"';
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7f) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+bool NeedsQuotes(std::string_view text) {
+  return text.empty() || text.find_first_of(" \"=\\\n\t") != std::string_view::npos;
+}
+
+}  // namespace
+
+void SetUpLog(LogFormat new_format, LogLevel level) {
+  format = new_format;
+  spdlog::logger& logger = Logger();
+  logger.set_level(SpdlogLevel(level));
+  logger.set_pattern(new_format == LogFormat::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
+                                                    : "%Y-%m-%dT%H:%M:%S.%e%z %-7l %v");
+}
+
+bool LogEnabled(LogLevel level) { return Logger().should_log(SpdlogLevel(level)); }
+
+void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  if (!LogEnabled(level)) return;
+  std::string line;
+  if (format.load() == LogFormat::kJson) {
+    line = "\"msg\":";
+    AppendJsonString(line, message);
+    for (const auto& [key, value] : fields) {
+      line += ',';
+      AppendJsonString(line, key);
+      line += ':';
+      AppendJsonString(line, value);
+    }
+  } else {
+    line = message;
+    for (const auto& [key, value] : fields) {
+      line += fmt::format(" {}=", key);
+      if (NeedsQuotes(value)) {
+        AppendJsonString(line, value);
+      } else {
+        line += value;
+      }
+    }
+  }
+  Logger().log(SpdlogLevel(level), line);
+}
+
+}  // namespace cleave

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tests on the attributes of a card: where = { card_type = ["p150*", "!p150b"], chips = "> 1" }.
+#ifndef CLEAVE_CONFIG_CONDITION_H_
+#define CLEAVE_CONFIG_CONDITION_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/diagnostics.h"
+
+namespace cleave {
+
+// What an attribute of a card can be. Text read from files stays text.
+using AttributeValue = std::variant<std::string, int64_t, bool>;
+
+std::string ToText(const AttributeValue& value);
+
+// One named value against a list of patterns. It holds when a positive pattern matches (or there is none) and no pattern
+// that begins with "!" does. A pattern is a shell pattern, or a comparison with a number ("> 1", ">= 2", "< 4", "<= 4").
+// A value that is absent matches nothing, so only "!..." lists hold.
+struct AttributeTest {
+  std::string name;
+  std::vector<std::string> patterns;
+  SourcePos pos;
+};
+
+// All tests must hold; an empty condition always holds.
+struct Condition {
+  using Lookup = std::function<std::optional<AttributeValue>(const std::string& name)>;
+
+  std::vector<AttributeTest> tests;
+
+  bool empty() const { return tests.empty(); }
+  bool Holds(const Lookup& lookup) const;
+};
+
+// One test alone.
+bool Matches(const AttributeTest& test, const std::optional<AttributeValue>& value);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_CONFIG_CONDITION_H_

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config.h"
+
+#include <fmt/core.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "config/condition.h"
+#include "config/diagnostics.h"
+#include "config/resource_parser.h"
+#include "config/resource_spec.h"
+#include "config/toml_reader.h"
+
+namespace cleave {
+namespace {
+
+std::string BesideFile(const std::string& path, const std::string& file) {
+  if (path.empty() || path.starts_with('/')) return path;
+  return (std::filesystem::path(file).parent_path() / path).lexically_normal().string();
+}
+
+Weights ParseWeights(const toml::table& table, const std::string& file, Diagnostics& diagnostics) {
+  Weights weights;
+  TableReader reader(table, "[affinity]", file, diagnostics);
+  const std::array<std::pair<const char*, double*>, 11> fields = {{{"other_socket", &weights.other_socket},
+                                                                   {"same_socket", &weights.same_socket},
+                                                                   {"same_numa", &weights.same_numa},
+                                                                   {"same_host_bridge", &weights.same_host_bridge},
+                                                                   {"same_root_port", &weights.same_root_port},
+                                                                   {"same_switch", &weights.same_switch},
+                                                                   {"switch_step", &weights.switch_step},
+                                                                   {"switch_floor", &weights.switch_floor},
+                                                                   {"same_card", &weights.same_card},
+                                                                   {"board", &weights.board},
+                                                                   {"link", &weights.link}}};
+  for (auto [key, field] : fields) {
+    std::optional<double> value = reader.Number(key);
+    if (!value) continue;
+    if (*value < 0) reader.ErrorAt(key, fmt::format("'{}' in [affinity] must not be negative", key));
+    *field = *value;
+  }
+  // The tree answer is exact only when nearer never counts less.
+  const std::array<std::pair<const char*, double>, 6> order = {{{"other_socket", weights.other_socket},
+                                                               {"same_socket", weights.same_socket},
+                                                               {"same_numa", weights.same_numa},
+                                                               {"same_host_bridge", weights.same_host_bridge},
+                                                               {"switch_floor", weights.switch_floor},
+                                                               {"same_switch", weights.same_switch}}};
+  for (size_t i = 1; i < order.size(); ++i) {
+    if (order[i].second < order[i - 1].second) {
+      reader.Error(reader.Pos(), fmt::format("[affinity]: '{}' ({:g}) must not be less than '{}' ({:g})", order[i].first,
+                                             order[i].second, order[i - 1].first, order[i - 1].second));
+    }
+  }
+  reader.Finish();
+  return weights;
+}
+
+LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnostics& diagnostics) {
+  LinkSource links;
+  TableReader reader(table, "[[links]]", file, diagnostics);
+  links.pos = reader.Pos();
+  links.source = reader.String("source").value_or("");
+  if (links.source.empty() && !reader.Has("source")) reader.Error(reader.Pos(), "[[links]] needs a 'source'");
+  links.path = BesideFile(reader.String("path").value_or(""), file);
+  links.kind = reader.String("kind").value_or(links.kind);
+  reader.Tables("between", [&](const toml::table& item) {
+    TableReader pair_reader(item, "between of [[links]]", file, diagnostics);
+    LinkSource::Pair pair;
+    pair.from = pair_reader.String("from").value_or("");
+    pair.to = pair_reader.String("to").value_or("");
+    pair.width = pair_reader.Number("width").value_or(1);
+    if (pair.from.empty() || pair.to.empty()) pair_reader.Error(pair_reader.Pos(), "a link needs 'from' and 'to': ids, addresses or serials of cards");
+    if (pair.width <= 0) pair_reader.ErrorAt("width", "the width of a link must be more than 0");
+    pair_reader.Finish();
+    links.pairs.push_back(std::move(pair));
+  });
+  reader.Finish();
+  return links;
+}
+
+void ParseLog(const toml::table& table, const std::string& file, Config& config, Diagnostics& diagnostics) {
+  TableReader reader(table, "[log]", file, diagnostics);
+  if (auto level = reader.OneOf("level", {"debug", "info", "warning", "error"})) config.log_level = static_cast<LogLevel>(*level);
+  if (auto format = reader.OneOf("format", {"text", "json"})) config.log_format = static_cast<LogFormat>(*format);
+  reader.Finish();
+}
+
+void ParseProfileSettings(const toml::table& table, const std::string& file, Config& config, Diagnostics& diagnostics) {
+  TableReader reader(table, "[profile]", file, diagnostics);
+  for (auto&& [key, node] : table) {
+    std::string name(key.str());
+    const toml::table* inner = reader.Table(name);
+    if (inner == nullptr) continue;
+    config.settings_pos[name] = reader.PosOfKey(name);
+    TableReader one(*inner, fmt::format("[profile.{}]", name), file, diagnostics);
+    for (auto&& [setting, value] : *inner) {
+      std::string setting_name(setting.str());
+      std::optional<std::string> text = one.String(setting_name);
+      if (text) config.settings[name][setting_name] = *text;
+      config.settings_pos[name + "." + setting_name] = one.PosOfKey(setting_name);
+    }
+  }
+}
+
+}  // namespace
+
+Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& diagnostics) {
+  Config config;
+  toml::table table = ParseToml(text, file, diagnostics);
+  TableReader reader(table, "cleave.toml", file, diagnostics);
+  config.profiles = reader.Strings("profiles");
+  config.profiles_pos = reader.PosOfKey("profiles");
+  for (const std::string& dir : reader.Strings("profile_dirs")) config.profile_dirs.push_back(BesideFile(dir, file));
+  config.drop = reader.Strings("drop");
+  reader.Tables("exclude", [&](const toml::table& item) {
+    // Read as the value of a key, so that the tests keep their positions.
+    toml::table holder;
+    holder.insert("exclude", item);
+    TableReader inner(holder, "cleave.toml", file, diagnostics);
+    config.exclude.push_back(inner.Tests("exclude"));
+  });
+  if (const toml::table* profile = reader.Table("profile")) ParseProfileSettings(*profile, file, config, diagnostics);
+  reader.Tables("links", [&](const toml::table& item) { config.links.push_back(ParseLinks(item, file, diagnostics)); });
+  reader.Tables("resource", [&](const toml::table& item) {
+    ResourceSpec spec = ParseResource(item, file, diagnostics);
+    spec.from_operator = true;
+    config.resources.push_back(std::move(spec));
+  });
+  if (const toml::table* affinity = reader.Table("affinity")) config.weights = ParseWeights(*affinity, file, diagnostics);
+  if (const toml::table* log = reader.Table("log")) ParseLog(*log, file, config, diagnostics);
+  config.http_address = reader.String("http").value_or("");
+  if (auto rescan = reader.Duration("rescan")) {
+    config.rescan = *rescan;
+    if (*rescan < std::chrono::seconds(1) || *rescan > std::chrono::hours(1)) {
+      reader.ErrorAt("rescan", "'rescan' in cleave.toml must be from 1s to 1h");
+    }
+  }
+  reader.Finish();
+  return config;
+}
+
+}  // namespace cleave

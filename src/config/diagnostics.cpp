@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/diagnostics.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/strings.h"
+
+namespace cleave {
+namespace {
+
+std::vector<Diagnostic> Sorted(std::vector<Diagnostic> list) {
+  std::stable_sort(list.begin(), list.end());
+  auto same = [](const Diagnostic& a, const Diagnostic& b) { return !(a < b) && !(b < a); };
+  list.erase(std::unique(list.begin(), list.end(), same), list.end());
+  return list;
+}
+
+}  // namespace
+
+std::string ToString(const SourcePos& pos) {
+  if (pos.line == 0) return pos.file;
+  return fmt::format("{}:{}:{}", pos.file, pos.line, pos.column);
+}
+
+bool Diagnostic::operator<(const Diagnostic& other) const {
+  return std::tie(pos.file, pos.line, pos.column, message) <
+         std::tie(other.pos.file, other.pos.line, other.pos.column, other.message);
+}
+
+std::string ToString(const Diagnostic& diagnostic) {
+  std::string where = ToString(diagnostic.pos);
+  return where.empty() ? diagnostic.message : where + ": " + diagnostic.message;
+}
+
+std::vector<Diagnostic> Diagnostics::errors() const { return Sorted(errors_); }
+std::vector<Diagnostic> Diagnostics::warnings() const { return Sorted(warnings_); }
+
+std::string Diagnostics::Text() const {
+  std::string text;
+  for (const Diagnostic& error : errors()) {
+    if (!text.empty()) text += '\n';
+    text += ToString(error);
+  }
+  return text;
+}
+
+std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates) {
+  std::string nearest = Nearest(word, candidates);
+  return nearest.empty() ? "" : fmt::format(" (did you mean '{}'?)", nearest);
+}
+
+}  // namespace cleave

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is wrong with a configuration, and where.
+#ifndef CLEAVE_CONFIG_DIAGNOSTICS_H_
+#define CLEAVE_CONFIG_DIAGNOSTICS_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cleave {
+
+// Line and column count from 1; 0 means that the whole file is meant.
+struct SourcePos {
+  std::string file;
+  int line = 0;
+  int column = 0;
+};
+
+// "file:line:column", without the parts that are not known.
+std::string ToString(const SourcePos& pos);
+
+struct Diagnostic {
+  SourcePos pos;
+  std::string message;
+  bool operator<(const Diagnostic& other) const;
+};
+
+// "cleave.toml:14:3: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"
+std::string ToString(const Diagnostic& diagnostic);
+
+// Collects every error, not the first only.
+class Diagnostics {
+ public:
+  void Error(SourcePos pos, std::string message) { errors_.push_back({std::move(pos), std::move(message)}); }
+  void Warning(SourcePos pos, std::string message) { warnings_.push_back({std::move(pos), std::move(message)}); }
+  bool ok() const { return errors_.empty(); }
+  // By file, line and column, each once.
+  std::vector<Diagnostic> errors() const;
+  std::vector<Diagnostic> warnings() const;
+  // All errors, a line each.
+  std::string Text() const;
+
+ private:
+  std::vector<Diagnostic> errors_;
+  std::vector<Diagnostic> warnings_;
+};
+
+// " (did you mean 'prefer'?)", or "" when nothing is near.
+std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_CONFIG_DIAGNOSTICS_H_

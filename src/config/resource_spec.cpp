@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/resource_spec.h"
+
+#include <fmt/core.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/status.h"
+#include "config/condition.h"
+#include "config/diagnostics.h"
+#include "config/resource_parser.h"
+#include "config/text_template.h"
+#include "config/toml_reader.h"
+
+namespace cleave {
+namespace {
+
+const std::vector<std::string>& UnitNames() {
+  static const std::vector<std::string> names = {"card", "group", "partition"};
+  return names;
+}
+
+const std::vector<std::string>& PreferenceNames() {
+  static const std::vector<std::string> names = {"closest"};
+  return names;
+}
+
+// What an environment variable may be called (POSIX.1-2017, 8.1, and the dots and dashes that Kubernetes allows).
+bool IsEnvName(std::string_view name) {
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-'; });
+}
+
+std::vector<NamedValue> ParseNamedValues(TableReader& reader, std::string_view key, bool env) {
+  std::vector<NamedValue> values;
+  const toml::table* table = reader.Table(key);
+  if (table == nullptr) return values;
+  std::string where = fmt::format("{} of {}", key, reader.where());
+  TableReader inner(*table, where, reader.file(), reader.diagnostics());
+  for (auto&& [name, node] : *table) {
+    std::string text(name.str());
+    NamedValue value;
+    absl::StatusOr<TextTemplate> parsed = TextTemplate::Parse(text);
+    if (!parsed.ok()) {
+      inner.ErrorAt(text, fmt::format("{}: {}", where, MessageOf(parsed.status())));
+      continue;
+    }
+    value.name = *std::move(parsed);
+    value.name.pos = inner.PosOfKey(text);
+    if (env && !value.name.HasPlaceholders() && !IsEnvName(text)) {
+      inner.ErrorAt(text, fmt::format("'{}' in {} is not the name of an environment variable", text, where));
+    }
+    if (node.is_string()) {
+      if (std::optional<TextTemplate> simple = inner.Template(text)) value.choices.push_back({*std::move(simple), {}});
+    } else {
+      for (const toml::table* choice : inner.TableOrTables(text)) {
+        TableReader one(*choice, fmt::format("{} of {}", text, where), reader.file(), reader.diagnostics());
+        std::optional<TextTemplate> chosen = one.Template("value");
+        Condition when = one.Tests("when");
+        if (!chosen && !one.Has("value")) one.Error(one.Pos(), fmt::format("{} needs a 'value'", one.where()));
+        one.Finish();
+        if (chosen) value.choices.push_back({*std::move(chosen), std::move(when)});
+      }
+    }
+    values.push_back(std::move(value));
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string ToString(UnitKind unit) { return UnitNames()[static_cast<size_t>(unit)]; }
+std::string ToString(Preference preference) { return PreferenceNames()[static_cast<size_t>(preference)]; }
+
+ContainerSpec Merge(const ContainerSpec& base, const ContainerSpec& own) {
+  if (!own.inherit) return own;
+  ContainerSpec merged = base;
+  if (!own.devices.empty()) merged.devices = own.devices;
+  merged.mounts.insert(merged.mounts.end(), own.mounts.begin(), own.mounts.end());
+  auto merge_values = [](std::vector<NamedValue>& into, const std::vector<NamedValue>& from) {
+    for (const NamedValue& value : from) {
+      std::erase_if(into, [&](const NamedValue& old) { return old.name.source() == value.name.source(); });
+      into.push_back(value);
+    }
+  };
+  merge_values(merged.env, own.env);
+  merge_values(merged.annotations, own.annotations);
+  return merged;
+}
+
+ContainerSpec ParseContainer(const toml::table& table, const std::string& where, const std::string& file,
+                             Diagnostics& diagnostics) {
+  ContainerSpec spec;
+  TableReader reader(table, where, file, diagnostics);
+  spec.inherit = reader.Bool("inherit").value_or(true);
+  spec.devices = reader.Templates("devices");
+  spec.env = ParseNamedValues(reader, "env", true);
+  spec.annotations = ParseNamedValues(reader, "annotations", false);
+  reader.Tables("mounts", [&](const toml::table& item) {
+    TableReader mount_reader(item, "mounts of " + where, file, diagnostics);
+    MountSpec mount;
+    std::optional<TextTemplate> host = mount_reader.Template("host");
+    std::optional<TextTemplate> container = mount_reader.Template("container");
+    if (!host && !mount_reader.Has("host")) mount_reader.Error(mount_reader.Pos(), "a mount needs 'host', a path");
+    if (host) mount.host = *host;
+    if (host || container) mount.container = container ? *container : *host;
+    for (const TextTemplate* path : {&mount.host, &mount.container}) {
+      if (!path->empty() && !path->source().starts_with('/') && !path->source().starts_with('{')) {
+        mount_reader.Error(path->pos, fmt::format("\"{}\" must be an absolute path", path->source()));
+      }
+    }
+    mount.read_only = mount_reader.Bool("read_only").value_or(true);
+    mount.when = mount_reader.Tests("when");
+    mount.optional = mount_reader.Bool("optional").value_or(false);
+    mount.file_system = mount_reader.String("file_system").value_or("");
+    mount_reader.Finish();
+    if (host) spec.mounts.push_back(std::move(mount));
+  });
+  reader.Finish();
+  return spec;
+}
+
+ResourceSpec ParseResource(const toml::table& table, const std::string& file, Diagnostics& diagnostics) {
+  ResourceSpec spec;
+  TableReader reader(table, "[[resource]]", file, diagnostics);
+  spec.pos = reader.Pos();
+  std::optional<TextTemplate> name = reader.Template("name");
+  if (name) {
+    spec.name = *name;
+  } else if (!reader.Has("name")) {
+    reader.Error(reader.Pos(), "[[resource]] needs a 'name', such as \"example.com/gpu\"");
+  }
+  spec.profile = reader.String("profile").value_or("");
+  spec.when = reader.Tests("when");
+  spec.where = reader.Tests("where");
+  spec.except = reader.Tests("except");
+  spec.unit = static_cast<UnitKind>(reader.OneOf("unit", UnitNames()).value_or(0));
+  spec.group_by = reader.Strings("group_by");
+  if (std::optional<int64_t> size = reader.Int("size", 1, 1024)) spec.size = static_cast<int>(*size);
+  spec.min_width = reader.Number("min_width").value_or(1);
+  spec.id = reader.Template("id");
+  spec.prefer = static_cast<Preference>(reader.OneOf("prefer", PreferenceNames()).value_or(0));
+  spec.nodes = reader.Strings("nodes");
+  if (const toml::table* container = reader.Table("container")) {
+    spec.container = ParseContainer(*container, "[resource.container]", file, diagnostics);
+  }
+  bool is_group = spec.unit == UnitKind::kGroup;
+  bool by_links = spec.group_by == std::vector<std::string>{"links"};
+  if (is_group && spec.group_by.empty()) {
+    reader.Error(reader.Pos(), "[[resource]] with unit = \"group\" needs 'group_by': an attribute, a list of them, or \"links\"");
+  }
+  for (const char* key : {"group_by", "size"}) {
+    if (!is_group && reader.Has(key)) reader.ErrorAt(key, fmt::format("'{}' in [[resource]] is for unit = \"group\"", key));
+  }
+  if (by_links && spec.size != 2 && spec.size != 4) {
+    reader.Error(reader.Pos(), "[[resource]] with group_by = \"links\" needs size = 2 or size = 4");
+  }
+  if (!by_links && reader.Has("min_width")) reader.ErrorAt("min_width", "'min_width' in [[resource]] is for group_by = \"links\"");
+  reader.Finish();
+  return spec;
+}
+
+}  // namespace cleave

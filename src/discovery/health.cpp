@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "discovery/health.h"
+
+#include <fmt/core.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/host_root.h"
+#include "base/strings.h"
+#include "config/profile.h"
+#include "discovery/inventory.h"
+
+namespace cleave {
+namespace {
+
+bool Finds(const std::string& expression, const std::string& text) {
+  return re2::RE2::PartialMatch(text, re2::RE2(expression, re2::RE2::Quiet));
+}
+
+// The first file that matches, trimmed.
+absl::StatusOr<std::string> ReadFirst(const HostRoot& root, const Card& card, const std::string& path) {
+  std::string full = card.entry + "/" + path;
+  if (path.find_first_of("*?[") == std::string::npos) return root.Read(full);
+  std::vector<std::string> found = root.Glob(full);
+  if (found.empty()) return absl::NotFoundError("/" + full + ": no such file");
+  return root.Read(found.front());
+}
+
+std::string HexDigits(std::string_view bytes) {
+  std::string digits;
+  for (unsigned char byte : bytes) digits += fmt::format("{:02x}", byte);
+  return digits;
+}
+
+// A number, or the number that a file holds.
+std::optional<int64_t> LimitOf(const HostRoot& root, const Card& card, const std::string& limit) {
+  if (std::optional<int64_t> number = ParseInt(limit)) return number;
+  absl::StatusOr<std::string> text = ReadFirst(root, card, limit);
+  return text.ok() ? ParseInt(Trim(*text)) : std::nullopt;
+}
+
+std::optional<bool> Compare(const HostRoot& root, const HealthCheck& check, const Card& card, const std::string& value,
+                            std::string& reason) {
+  bool below = !check.below.empty();
+  std::optional<int64_t> number = ParseInt(value);
+  std::optional<int64_t> limit = LimitOf(root, card, below ? check.below : check.above);
+  if (!number || !limit) return std::nullopt;
+  bool good = below ? *number < *limit : *number > *limit;
+  if (!good) reason = fmt::format("{}: {} is not {} {}", check.name, *number, below ? "below" : "above", *limit);
+  return good;
+}
+
+}  // namespace
+
+std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthCheck& check, const Card& card,
+                                          Clock::time_point now, CheckState& state, std::string& reason) {
+  absl::StatusOr<std::string> content = ReadFirst(root, card, check.read);
+  if (!content.ok()) {
+    if (!check.absent_is_bad || !absl::IsNotFound(content.status())) return std::nullopt;
+    reason = fmt::format("{}: {} is not there", check.name, check.read);
+    return false;
+  }
+  std::string value(Trim(*content));
+  if (check.bytes) {
+    auto [offset, length] = *check.bytes;
+    if (content->size() < static_cast<size_t>(offset + length)) return std::nullopt;
+    value = HexDigits(std::string_view(*content).substr(static_cast<size_t>(offset), static_cast<size_t>(length)));
+  }
+  if (check.must_change) {
+    if (!root.live()) return std::nullopt;
+    if (!state.sampled || state.value != value) {
+      bool first = !state.sampled;
+      state.sampled = true;
+      state.value = value;
+      state.changed = now;
+      return first ? std::nullopt : std::optional<bool>(true);
+    }
+    if (now - state.changed < check.within) return std::nullopt;
+    reason = fmt::format("{}: {} has not changed for {} ms", check.name, check.read,
+                         std::chrono::duration_cast<std::chrono::milliseconds>(now - state.changed).count());
+    return false;
+  }
+  if (!check.is.empty() || !check.is_not.empty()) {
+    bool good = check.is.empty() ? !Finds(check.is_not, value) : Finds(check.is, value);
+    if (!good) reason = fmt::format("{}: {} reads {}", check.name, check.read, value);
+    return good;
+  }
+  return Compare(root, check, card, value, reason);
+}
+
+void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, Clock::time_point now, Card& card) {
+  std::map<std::string, CheckState>& states = states_[KeyOf(card)];
+  card.health = Health::kHealthy;
+  card.reason.clear();
+  card.warnings.clear();
+  for (const HealthCheck& check : profile.health) {
+    CheckState& state = states[check.name];
+    std::string reason;
+    std::optional<bool> good = Sample(root, check, card, now, state, reason);
+    if (good && *good == state.bad) {  // contradicts the verdict
+      ++state.streak;
+      int needed = state.bad ? check.recover : check.strikes;
+      if (!state.judged || state.streak >= needed) {
+        state.bad = !*good;
+        state.streak = 0;
+      }
+    } else if (good) {
+      state.streak = 0;
+    }
+    if (good) state.judged = true;
+    if (good && !*good) state.reason = reason;
+    if (!state.bad) continue;
+    if (check.level == HealthLevel::kWarn) {
+      card.warnings.push_back(state.reason);
+    } else if (card.health == Health::kHealthy) {
+      card.health = Health::kUnhealthy;
+      card.reason = state.reason;
+    }
+  }
+}
+
+bool HealthMonitor::InDoubt(const std::string& card_key) const {
+  auto found = states_.find(card_key);
+  if (found == states_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(), [](const auto& item) { return item.second.streak > 0; });
+}
+
+void HealthMonitor::Forget(const std::string& card_key) { states_.erase(card_key); }
+
+}  // namespace cleave

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The PCI functions and NUMA nodes of a machine. Private to src/discovery.
+// Sources: kernel Documentation/ABI/testing/sysfs-bus-pci, sysfs-devices-node, admin-guide/cputopology.rst.
+#ifndef CLEAVE_DISCOVERY_PCI_H_
+#define CLEAVE_DISCOVERY_PCI_H_
+
+#include <string>
+#include <vector>
+
+#include "base/host_root.h"
+#include "discovery/inventory.h"
+
+namespace cleave {
+
+// /sys/devices/system/node/node*; by id.
+std::vector<NumaNode> ReadNumaNodes(const HostRoot& root, std::vector<Oddity>& oddities);
+
+// The functions in /sys/bus/pci/devices with address, path, driver, ids; NUMA, IOMMU and link are filled in by
+// ReadDetails(). Entries that lead nowhere are oddities.
+std::vector<PciFunction> ReadFunctions(const HostRoot& root, std::vector<Oddity>& oddities);
+
+// What ReadFunctions() left out.
+void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFunction& function);
+
+// The folder of a function below the root.
+std::string FunctionPath(const PciFunction& function);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_DISCOVERY_PCI_H_

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// From settings, inventory and graph to a plan.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/strings.h"
+#include "config/condition.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "config/profile.h"
+#include "config/resource_spec.h"
+#include "discovery/inventory.h"
+#include "policy/plan.h"
+#include "policy/units.h"
+#include "topology/graph.h"
+
+namespace cleave {
+namespace {
+
+class Planner {
+ public:
+  Planner(const Settings& settings, Plan& plan, Diagnostics& diagnostics)
+      : settings_(settings), plan_(plan), inventory_(*plan.inventory), diagnostics_(diagnostics),
+        offered_by_(inventory_.cards.size()), reasons_(inventory_.cards.size()) {}
+
+  void Run() {
+    CheckTwoProfiles();
+    for (size_t i = 0; i < inventory_.cards.size(); ++i) Screen(i);
+    // The operator's resources come first; profiles offer what is left.
+    for (const ResourceSpec& spec : settings_.config.resources) Offer(spec);
+    for (const ResourceSpec& spec : settings_.config.resources) ReserveName(spec);
+    for (const Profile& profile : settings_.profiles) {
+      for (const ResourceSpec& spec : profile.resources) Offer(spec);
+    }
+    for (auto& [name, made] : made_) plan_.resources.push_back(std::move(made.resource));
+    for (size_t i = 0; i < inventory_.cards.size(); ++i) {
+      if (!offered_by_[i].empty()) continue;
+      plan_.not_offered.push_back({inventory_.cards[i].id, reasons_[i].empty() ? WhyNothing(i) : reasons_[i]});
+    }
+  }
+
+ private:
+  struct Made {
+    Resource resource;
+    const ResourceSpec* spec;
+  };
+
+  const std::map<std::string, std::string>* SettingsOf(const std::string& profile) const {
+    auto found = plan_.settings.find(profile);
+    return found == plan_.settings.end() ? nullptr : &found->second;
+  }
+
+  // Two profiles that claim one function would hand it out twice.
+  void CheckTwoProfiles() {
+    std::map<std::string, const Card*> by_address;
+    for (const Card& card : inventory_.cards) {
+      if (card.address.empty()) continue;
+      auto [other, added] = by_address.try_emplace(card.address, &card);
+      if (added || other->second->profile == card.profile) continue;
+      diagnostics_.Error(settings_.config.profiles_pos,
+                         fmt::format("profiles '{}' and '{}' both claim {}: name the wanted ones in 'profiles'",
+                                     other->second->profile, card.profile, card.address));
+    }
+  }
+
+  void Screen(size_t index) {
+    const Card& card = inventory_.cards[index];
+    Condition::Lookup lookup = CardLookup(card, inventory_, SettingsOf(card.profile));
+    for (const Condition& condition : settings_.config.exclude) {
+      if (condition.Holds(lookup)) reasons_[index] = "it is excluded in cleave.toml";
+    }
+    if (card.waiting) reasons_[index] = "it waits for " + Missing(card);
+  }
+
+  std::string Missing(const Card& card) const {
+    std::vector<std::string> names;
+    for (const Profile& profile : settings_.profiles) {
+      if (profile.name != card.profile) continue;
+      for (const Attribute& attribute : profile.entries.attributes) {
+        if (attribute.wait.count() > 0 && !card.attributes.contains(attribute.name)) names.push_back(attribute.name);
+      }
+    }
+    return Join(names, " and ");
+  }
+
+  std::string WhyNothing(size_t index) const {
+    const Card& card = inventory_.cards[index];
+    std::string missing = Missing(card);
+    return missing.empty() ? "no resource takes it" : fmt::format("its {} cannot be read", missing);
+  }
+
+  bool IsForThisNode(const ResourceSpec& spec) const {
+    return spec.nodes.empty() || std::any_of(spec.nodes.begin(), spec.nodes.end(), [&](const std::string& pattern) {
+             return GlobMatch(pattern, plan_.node_name);
+           });
+  }
+
+  bool IsCandidate(const ResourceSpec& spec, size_t index) const {
+    const Card& card = inventory_.cards[index];
+    if (!spec.profile.empty() && spec.profile != card.profile) return false;
+    if (!reasons_[index].empty()) return false;
+    Condition::Lookup lookup = CardLookup(card, inventory_, SettingsOf(card.profile));
+    return spec.when.Holds(lookup) && spec.where.Holds(lookup) && (spec.except.empty() || !spec.except.Holds(lookup));
+  }
+
+  // An operator's resource without placeholders replaces a profile's of the same name, even where it has no cards.
+  void ReserveName(const ResourceSpec& spec) {
+    if (IsForThisNode(spec) && !spec.name.HasPlaceholders()) reserved_.insert(spec.name.source());
+  }
+
+  // The candidates by the name of the resource that they would be in.
+  std::map<std::string, std::vector<size_t>> ByName(const ResourceSpec& spec) {
+    std::map<std::string, std::vector<size_t>> by_name;
+    for (size_t i = 0; i < inventory_.cards.size(); ++i) {
+      if (!IsCandidate(spec, i)) continue;
+      if (!spec.from_operator && by_operator_.contains(i)) continue;
+      const Card& card = inventory_.cards[i];
+      absl::StatusOr<std::string> name = spec.name.Expand(CardTextLookup(card, inventory_, SettingsOf(card.profile)));
+      if (!name.ok()) {
+        reasons_[i] = fmt::format("\"{}\": {}", spec.name.source(), std::string(name.status().message()));
+        continue;
+      }
+      by_name[*name].push_back(i);
+    }
+    return by_name;
+  }
+
+  void Offer(const ResourceSpec& spec) {
+    if (!IsForThisNode(spec)) return;
+    if (!spec.name.HasPlaceholders()) {
+      if (std::string bad = BadResourceName(spec.name.source()); !bad.empty()) {
+        diagnostics_.Error(spec.name.pos, fmt::format("resource name '{}': {}", spec.name.source(), bad));
+        return;
+      }
+    }
+    for (auto& [name, cards] : ByName(spec)) OfferOne(spec, name, cards);
+  }
+
+  void OfferOne(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
+    auto leave_out = [&](const std::string& why) {
+      for (size_t card : cards) reasons_[card] = why;
+    };
+    // A name made of what a card says must not stop the other cards.
+    if (std::string bad = BadResourceName(name); !bad.empty()) return leave_out(fmt::format("resource name '{}': {}", name, bad));
+    if (!spec.from_operator) {
+      for (const std::string& pattern : settings_.config.drop) {
+        if (GlobMatch(pattern, name)) return leave_out(fmt::format("{} is dropped in cleave.toml", name));
+      }
+      if (reserved_.contains(name)) return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
+    }
+    if (auto other = made_.find(name); other != made_.end()) {
+      if (other->second.spec->from_operator && !spec.from_operator) {
+        return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
+      }
+      diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name, ToString(other->second.spec->pos)));
+      return;
+    }
+    std::vector<size_t> free;
+    for (size_t card : cards) {
+      if (offered_by_[card].empty()) {
+        free.push_back(card);
+        continue;
+      }
+      diagnostics_.Error(spec.pos, fmt::format("card {} is offered as {} and as {}: a card may be in one resource only",
+                                               inventory_.cards[card].id, offered_by_[card], name));
+    }
+    Make(spec, name, free);
+  }
+
+  void Make(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
+    Resource resource;
+    resource.name = name;
+    resource.unit = spec.unit;
+    resource.prefer = spec.prefer;
+    resource.pos = spec.pos;
+    resource.container = spec.container;
+    if (!cards.empty()) {
+      resource.profile = inventory_.cards[cards.front()].profile;
+      for (const Profile& profile : settings_.profiles) {
+        if (profile.name == resource.profile) resource.container = Merge(profile.container, spec.container);
+      }
+    }
+    std::vector<NotOffered> left_out;
+    resource.units = MakeUnits(spec, plan_, resource, cards, left_out);
+    for (const Unit& unit : resource.units) {
+      for (size_t card : unit.cards) {
+        offered_by_[card] = name;
+        if (spec.from_operator) by_operator_.insert(card);
+      }
+    }
+    for (const NotOffered& one : left_out) {
+      for (size_t card : cards) {
+        if (inventory_.cards[card].id == one.card) reasons_[card] = one.reason;
+      }
+    }
+    if (resource.units.empty()) return;
+    resource.topology = MakeUnitTopology(*plan_.graph, resource.units);
+    made_.emplace(name, Made{std::move(resource), &spec});
+  }
+
+  const Settings& settings_;
+  Plan& plan_;
+  const Inventory& inventory_;
+  Diagnostics& diagnostics_;
+  std::vector<std::string> offered_by_;  // of each card; "" none
+  std::vector<std::string> reasons_;     // why a card is not offered; "" none yet
+  std::set<size_t> by_operator_;         // cards in the operator's resources
+  std::set<std::string> reserved_;
+  std::map<std::string, Made> made_;
+};
+
+}  // namespace
+
+Plan MakePlan(const Settings& settings, std::shared_ptr<const Inventory> inventory, std::shared_ptr<const Graph> graph,
+              const std::string& node_name, Diagnostics& diagnostics) {
+  Plan plan;
+  plan.inventory = std::move(inventory);
+  plan.graph = std::move(graph);
+  plan.node_name = node_name;
+  for (const Profile& profile : settings.profiles) {
+    std::map<std::string, std::string>& values = plan.settings[profile.name];
+    for (const auto& [key, setting] : profile.settings) values[key] = settings.Value(profile, key);
+  }
+  Planner(settings, plan, diagnostics).Run();
+  return plan;
+}
+
+}  // namespace cleave

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cutting cards into units: one function for each kind. Private to src/policy.
+#ifndef CLEAVE_POLICY_UNITS_H_
+#define CLEAVE_POLICY_UNITS_H_
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "config/resource_spec.h"
+#include "policy/choose.h"
+#include "policy/plan.h"
+#include "topology/graph.h"
+
+namespace cleave {
+
+// The units of `resource` (its name, unit kind and container are set) over `cards`, indexes in PCI-walk order. Cards that
+// end in no unit are put into `left_out` with the reason.
+std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Resource& resource,
+                            const std::vector<size_t>& cards, std::vector<NotOffered>& left_out);
+
+// How units stand to each other: the affinity of two is the mean over their pairs of cards.
+std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const std::vector<Unit>& units);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_POLICY_UNITS_H_

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a machine is connected. Boost.Graph stays inside the .cpp files.
+#ifndef CLEAVE_TOPOLOGY_GRAPH_H_
+#define CLEAVE_TOPOLOGY_GRAPH_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "discovery/inventory.h"
+
+namespace cleave {
+
+// What two devices share, by the deepest thing that stands strictly above both.
+enum class Relation {
+  kSelf,
+  kSameCard,        // pieces of one card
+  kSameBoard,       // cards whose profile names one board
+  kSameDevice,      // two functions of one device (domain:bus:device); functions only
+  kAncestor,        // one is a bridge above the other; functions only
+  kSameSwitch,      // a bridge that is not on the root bus
+  kSameRootPort,    // a bridge on the root bus
+  kSameHostBridge,  // the root bus
+  kSameNuma,
+  kCrossNuma,
+  kNumaUnknown,     // different root buses, and a node is not known or not single
+};
+std::string ToString(Relation relation);  // "same_switch"
+
+// Something faster than PCIe between two cards.
+struct Link {
+  size_t from = 0;     // index into Inventory::cards; from < to
+  size_t to = 0;
+  std::string kind;    // "board", "ethernet", ...
+  double width = 1;    // number of lanes, cables or channels side by side
+  double weight = 0;   // what it adds to the affinity of the pair
+  bool operator==(const Link&) const = default;
+};
+
+enum class VertexKind { kMachine, kSocket, kNumaNode, kHostBridge, kRootPort, kSwitch, kFunction, kCard };
+
+// One vertex of the tree that holds the machine together. Vertex 0 is the machine; a parent comes before its children.
+struct Vertex {
+  VertexKind kind = VertexKind::kMachine;
+  std::string name;          // "pci0000:30", "0000:30:02.0", "0" for NUMA node 0, the id of a card
+  size_t parent = 0;         // of vertex 0: itself
+  int depth = 0;
+  int card = -1;             // index into Inventory::cards, for kCard
+};
+
+// Immutable. Threads: any.
+class Graph {
+ public:
+  // Links refer to inventory.cards; board links are added here. Links between a card and itself are dropped.
+  Graph(const Inventory& inventory, std::vector<Link> links, const Weights& weights);
+  ~Graph();
+  Graph(Graph&&) noexcept;
+  Graph& operator=(Graph&&) noexcept;
+
+  size_t cards() const;
+  Relation CardRelation(size_t a, size_t b) const;
+  // What `closest` adds up over pairs, links included; 0 for a == b.
+  double CardAffinity(size_t a, size_t b) const;
+  // Of the PCI/NUMA tree alone.
+  double TreeAffinity(size_t a, size_t b) const;
+  const std::vector<Link>& links() const;
+
+  // Of two entries of Inventory::functions.
+  Relation FunctionRelation(size_t a, size_t b) const;
+
+  // Machine, sockets, NUMA nodes, host bridges, bridges above cards, functions of cards, cards.
+  const std::vector<Vertex>& tree() const;
+  // The vertex of a card.
+  size_t CardVertex(size_t card) const;
+
+  // Sets of cards that links of at least `min_width` join, board links aside (connected components).
+  std::vector<std::vector<size_t>> LinkedIslands(double min_width) const;
+
+  // Disjoint pairs among `cards` joined by links of at least `min_width`: as many as possible, among those the set with the
+  // greatest sum of affinities (maximum weighted matching). Cards without a partner are left out.
+  std::vector<std::pair<size_t, size_t>> BestPairs(const std::vector<size_t>& cards, double min_width) const;
+
+  // Disjoint sets of four, made of best pairs of best pairs.
+  std::vector<std::vector<size_t>> BestQuads(const std::vector<size_t>& cards, double min_width) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cleave
+
+#endif  // CLEAVE_TOPOLOGY_GRAPH_H_

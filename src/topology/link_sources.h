@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where links come from: one file for each kind, one table of them all.
+#ifndef CLEAVE_TOPOLOGY_LINK_SOURCES_H_
+#define CLEAVE_TOPOLOGY_LINK_SOURCES_H_
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "config/config.h"
+#include "discovery/inventory.h"
+#include "topology/graph.h"
+
+namespace cleave {
+
+// How a source names a card, and which card of the inventory that is.
+// A name may be a card id, PCI address or an attribute `serial` (any case); -1 when no card or more than one has it.
+int FindCard(const Inventory& inventory, std::string_view name);
+
+struct LinkSourceKind {
+  std::string_view name;      // as in [[links]] source = "..."
+  std::string_view describes;
+  bool needs_path;
+  // Reads `text` (the content of the file at source.path, "" when none is needed). Links to cards that are not there are
+  // left out, with an Oddity. Fails when the text makes no sense at all. Weights are set by the caller.
+  absl::StatusOr<std::vector<Link>> (*read)(const LinkSource& source, const std::string& text,
+                                            const Inventory& inventory, std::vector<Oddity>& oddities);
+};
+
+// All kinds there are.
+std::span<const LinkSourceKind> LinkSourceKinds();
+
+// Unknown sources and missing paths, with positions.
+void CheckLinkSources(const Config& config, Diagnostics& diagnostics);
+
+// The texts of all link files, read when they change and not for every scan.
+struct LinkTexts {
+  std::vector<std::string> texts;      // in the order of Config::links
+  std::vector<std::string> problems;   // "" or why the file could not be read
+};
+LinkTexts ReadLinkTexts(const Config& config);
+
+// Every link of every source. A source that fails is an Oddity; the others count.
+std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, const Inventory& inventory,
+                               std::vector<Oddity>& oddities);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_TOPOLOGY_LINK_SOURCES_H_
