@@ -68,8 +68,9 @@ const MemoryRoot::Node* MemoryRoot::Child(const std::string& canonical) const {
 }
 
 absl::StatusOr<const MemoryRoot::Node*> MemoryRoot::Find(std::string_view path) const {
-  CLEAVE_ASSIGN_OR_RETURN(std::string canonical, Resolve(path));
-  const Node* node = Child(canonical);
+  absl::StatusOr<std::string> canonical = Resolve(path);
+  if (!canonical.ok() && !absl::IsNotFound(canonical.status())) return canonical.status();
+  const Node* node = canonical.ok() ? Child(*canonical) : nullptr;
   if (node == nullptr) return ErrnoStatus(ENOENT, "/" + NormalPath(path));
   return node;
 }

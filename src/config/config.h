@@ -81,6 +81,7 @@ struct Settings {
 struct LoadOptions {
   std::string config_file;                // "": /etc/cleave/cleave.toml if it exists
   std::vector<std::string> profile_dirs;  // beside those in the file
+  std::vector<std::string> profile_files;  // single profiles, read last
 };
 
 // Reads everything, reports everything. The only function here that reads files.

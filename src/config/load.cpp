@@ -54,12 +54,17 @@ class Names {
   void Check(const TextTemplate& text, Diagnostics& diagnostics) const {
     for (const std::string& name : text.Placeholders()) CheckName(name, text.pos, "placeholder", diagnostics);
   }
+  // In [entries] a placeholder may also be a file below the entry: its name has a slash.
+  void CheckEntry(const TextTemplate& text, Diagnostics& diagnostics) const {
+    for (const std::string& name : text.Placeholders()) {
+      if (name.find('/') == std::string::npos) CheckName(name, text.pos, "placeholder", diagnostics);
+    }
+  }
   void Check(const Condition& condition, Diagnostics& diagnostics) const {
     for (const AttributeTest& test : condition.tests) CheckName(test.name, test.pos, "attribute", diagnostics);
   }
   void CheckName(const std::string& name, const SourcePos& pos, std::string_view what, Diagnostics& diagnostics) const {
-    // A name with a slash is a file below the entry.
-    if (known_.contains(name) || name.find('/') != std::string::npos) return;
+    if (known_.contains(name)) return;
     diagnostics.Error(pos, fmt::format("no {} is called '{}'{}", what, name, DidYouMean(name, {known_.begin(), known_.end()})));
   }
 
@@ -104,18 +109,18 @@ void CheckResource(const ResourceSpec& spec, const Names& names, Diagnostics& di
 
 void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
   Names names({&profile});
-  names.Check(profile.entries.id, diagnostics);
+  names.CheckEntry(profile.entries.id, diagnostics);
   for (const std::vector<TextTemplate>* list : {&profile.entries.piece_of, &profile.entries.board}) {
-    for (const TextTemplate& text : *list) names.Check(text, diagnostics);
+    for (const TextTemplate& text : *list) names.CheckEntry(text, diagnostics);
   }
-  for (const auto& [role, path] : profile.entries.nodes) names.Check(path, diagnostics);
+  for (const auto& [role, path] : profile.entries.nodes) names.CheckEntry(path, diagnostics);
   std::set<std::string> above(BuiltInNames().begin(), BuiltInNames().end());
   for (const Attribute& attribute : profile.entries.attributes) {
     for (const AttributeRule& rule : attribute.rules) {
       names.Check(rule.when, diagnostics);
       if (rule.source != AttributeSource::kOf) continue;
       names.CheckName(rule.from, attribute.pos, "attribute", diagnostics);
-      if (!above.contains(rule.from) && rule.from != attribute.name && rule.from.find('/') == std::string::npos) {
+      if (!above.contains(rule.from) && rule.from != attribute.name) {
         diagnostics.Error(attribute.pos, fmt::format("attribute '{}' uses '{}', which must stand above it", attribute.name, rule.from));
       }
     }
@@ -197,6 +202,14 @@ Settings Assemble(Config config, const std::vector<NamedText>& more_profiles, Di
   return settings;
 }
 
+void ReadProfile(const std::string& path, std::vector<NamedText>& profiles, Diagnostics& diagnostics) {
+  if (std::optional<std::string> text = ReadFile(path)) {
+    profiles.emplace_back(path, *std::move(text));
+  } else {
+    diagnostics.Error({path, 0, 0}, "cannot be read");
+  }
+}
+
 void ReadProfileDir(const std::string& dir, std::vector<NamedText>& profiles, Diagnostics& diagnostics) {
   std::error_code error;
   std::vector<std::string> paths;
@@ -205,13 +218,7 @@ void ReadProfileDir(const std::string& dir, std::vector<NamedText>& profiles, Di
   }
   if (error) diagnostics.Error({dir, 0, 0}, "profiles cannot be read: " + error.message());
   std::sort(paths.begin(), paths.end());
-  for (const std::string& path : paths) {
-    if (std::optional<std::string> text = ReadFile(path)) {
-      profiles.emplace_back(path, *std::move(text));
-    } else {
-      diagnostics.Error({path, 0, 0}, "cannot be read");
-    }
-  }
+  for (const std::string& path : paths) ReadProfile(path, profiles, diagnostics);
 }
 
 }  // namespace
@@ -240,6 +247,7 @@ Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics) {
   std::vector<NamedText> profiles;
   for (const std::string& dir : config.profile_dirs) ReadProfileDir(dir, profiles, diagnostics);
   for (const std::string& dir : options.profile_dirs) ReadProfileDir(dir, profiles, diagnostics);
+  for (const std::string& path : options.profile_files) ReadProfile(path, profiles, diagnostics);
   return Assemble(std::move(config), profiles, diagnostics);
 }
 

@@ -80,6 +80,7 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
     if (!state.sampled || state.value != value) {
       bool first = !state.sampled;
       state.sampled = true;
+      state.judged = true;  // the first sample says nothing bad
       state.value = value;
       state.changed = now;
       return first ? std::nullopt : std::optional<bool>(true);

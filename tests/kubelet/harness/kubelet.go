@@ -3,12 +3,9 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,8 +21,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/klog/v2"
-	podresourcesapi "k8s.io/kubelet/pkg/apis/podresources/v1"
-	"k8s.io/kubernetes/pkg/kubelet/apis/podresources"
 	"k8s.io/kubernetes/pkg/kubelet/cm/containermap"
 	"k8s.io/kubernetes/pkg/kubelet/cm/devicemanager"
 	"k8s.io/kubernetes/pkg/kubelet/cm/topologymanager"
@@ -52,7 +47,10 @@ type KubeletOptions struct {
 }
 
 func (o KubeletOptions) String() string {
-	return fmt.Sprintf("%s-%s-numa%d", o.Policy, o.Scope, o.NUMANodes)
+	if o.Scope == "" {
+		return o.Policy
+	}
+	return o.Policy + "-" + o.Scope
 }
 
 // Kubelet is the part of a kubelet that deals with device plugins: the real device manager and topology manager, and
@@ -319,121 +317,26 @@ func (k *Kubelet) StatusHealth(pod *v1.Pod) map[string]v1.ResourceHealthStatus {
 	return health
 }
 
+// Registrations is how often a resource has been registered since the kubelet was first started.
+func (k *Kubelet) Registrations(resource string) int {
+	kubeletLog.mutex.Lock()
+	defer kubeletLog.mutex.Unlock()
+	return kubeletLog.registrations[resource]
+}
+
+// AwaitRegistration waits until a resource has been registered n times in all.
+func (k *Kubelet) AwaitRegistration(resource string, n int) time.Duration {
+	k.t.Helper()
+	return Eventually(k.t, "registration", func() error {
+		if got := k.Registrations(resource); got < n {
+			return fmt.Errorf("%s was registered %d times, want %d", resource, got, n)
+		}
+		return nil
+	})
+}
+
 // Disconnect drops the kubelet's connection to the plugin of a resource while kubelet.sock stays: the stream ends and,
 // as after every lost stream, the kubelet does not come back by itself.
 func (k *Kubelet) Disconnect(resource string) {
 	k.devices.GetWatcherHandler().DeRegisterPlugin(resource, "")
-}
-
-// GetActivePods is part of podresources.PodsProvider.
-func (k *Kubelet) GetActivePods() []*v1.Pod {
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
-	return slices.Clone(k.pods)
-}
-
-// GetPods is part of podresources.PodsProvider.
-func (k *Kubelet) GetPods() []*v1.Pod { return k.GetActivePods() }
-
-// GetPodByName is part of podresources.PodsProvider.
-func (k *Kubelet) GetPodByName(namespace, name string) (*v1.Pod, bool) {
-	for _, pod := range k.GetActivePods() {
-		if pod.Namespace == namespace && pod.Name == name {
-			return pod, true
-		}
-	}
-	return nil, false
-}
-
-// servePodResources serves the kubelet's pod-resources API, which a plugin asks who uses which device.
-func (k *Kubelet) servePodResources() {
-	k.t.Helper()
-	if err := os.MkdirAll(filepath.Dir(podResourcesSocket), 0o750); err != nil {
-		k.t.Fatal(err)
-	}
-	_ = os.Remove(podResourcesSocket)
-	listener, err := net.Listen("unix", podResourcesSocket)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	k.podResources = grpc.NewServer()
-	podresourcesapi.RegisterPodResourcesListerServer(k.podResources, podresources.NewV1PodResourcesServer(
-		context.Background(), podresources.PodResourcesProviders{
-			Pods: k, Devices: deviceProvider{k.devices}, Cpus: nothing{}, Memory: nothing{}, DynamicResources: nothing{},
-		}))
-	server := k.podResources
-	go func() { _ = server.Serve(listener) }()
-}
-
-// deviceProvider is what the kubelet's container manager puts between the device manager and the pod-resources API.
-type deviceProvider struct{ manager *devicemanager.ManagerImpl }
-
-func (p deviceProvider) UpdateAllocatedDevices() { p.manager.UpdateAllocatedDevices() }
-
-func (p deviceProvider) GetDevices(podUID, container string) []*podresourcesapi.ContainerDevices {
-	return containerDevices(p.manager.GetDevices(podUID, container))
-}
-
-func (p deviceProvider) GetAllocatableDevices() []*podresourcesapi.ContainerDevices {
-	return containerDevices(p.manager.GetAllocatableDevices())
-}
-
-// containerDevices repeats an id once for each of its NUMA nodes, as the kubelet does.
-func containerDevices(instances devicemanager.ResourceDeviceInstances) []*podresourcesapi.ContainerDevices {
-	var result []*podresourcesapi.ContainerDevices
-	for resource, devices := range instances {
-		for id, device := range devices {
-			if device.GetTopology() == nil {
-				result = append(result, &podresourcesapi.ContainerDevices{ResourceName: resource, DeviceIds: []string{id}})
-			}
-			for _, node := range device.GetTopology().GetNodes() {
-				result = append(result, &podresourcesapi.ContainerDevices{
-					ResourceName: resource,
-					DeviceIds:    []string{id},
-					Topology:     &podresourcesapi.TopologyInfo{Nodes: []*podresourcesapi.NUMANode{{ID: node.GetID()}}},
-				})
-			}
-		}
-	}
-	return result
-}
-
-type nothing struct{}
-
-func (nothing) GetCPUs(string, string) []int64                              { return nil }
-func (nothing) GetAllocatableCPUs() []int64                                 { return nil }
-func (nothing) GetMemory(string, string) []*podresourcesapi.ContainerMemory { return nil }
-func (nothing) GetAllocatableMemory() []*podresourcesapi.ContainerMemory    { return nil }
-func (nothing) GetDynamicResources(*v1.Pod, *v1.Container) []*podresourcesapi.DynamicResource {
-	return nil
-}
-
-// logBuffer keeps the kubelet's log, which is long and of interest only when a test fails.
-type logBuffer struct {
-	mutex sync.Mutex
-	text  bytes.Buffer // guarded by mutex
-}
-
-var kubeletLog logBuffer
-
-func captureKubeletLog() { klog.SetSlogLogger(slog.New(slog.NewTextHandler(&kubeletLog, nil))) }
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) tail() string {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	const most = 12000
-	text := b.text.String()
-	return text[max(0, len(text)-most):]
-}
-
-func (b *logBuffer) reset() {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	b.text.Reset()
 }

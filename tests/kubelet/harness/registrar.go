@@ -79,21 +79,39 @@ func StartRegistrar(t testing.TB) *Registrar {
 	return r
 }
 
-// Start listens at a fresh kubelet.sock, as a kubelet does that comes back.
+// Start does as a kubelet that comes back: it deletes every socket there is and listens at a new kubelet.sock.
 func (r *Registrar) Start() {
 	r.t.Helper()
-	listener, err := net.Listen("unix", filepath.Join(r.Dir, "device-plugins", "kubelet.sock"))
+	dir := filepath.Join(r.Dir, "device-plugins")
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	for _, entry := range entries {
+		if entry.Type()&os.ModeSocket != 0 {
+			_ = os.Remove(filepath.Join(dir, entry.Name()))
+		}
+	}
+	listener, err := net.Listen("unix", filepath.Join(dir, "kubelet.sock"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	// Kill leaves the socket behind, Stop removes it.
+	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	r.server = grpc.NewServer()
 	pluginapi.RegisterRegistrationServer(r.server, r)
 	server := r.server
 	go func() { _ = server.Serve(listener) }()
 }
 
-// Stop ends all streams and removes kubelet.sock.
+// Stop ends all streams and removes kubelet.sock, like a kubelet that is stopped.
 func (r *Registrar) Stop() {
+	_ = os.Remove(filepath.Join(r.Dir, "device-plugins", "kubelet.sock"))
+	r.Kill()
+}
+
+// Kill ends all streams and leaves a kubelet.sock at which nobody listens, like a kubelet that was killed.
+func (r *Registrar) Kill() {
 	r.server.Stop()
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

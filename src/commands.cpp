@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "discovery/inventory.h"
+#include "node_view.h"
+#include "output.h"
+#include "policy/choose.h"
+#include "policy/plan.h"
+#include "server/socket_path.h"
+#include "topology/render.h"
+
+namespace cleave {
+namespace {
+
+void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void Complain(const std::string& text) { fmt::print(stderr, "cleave: {}\n", text); }
+
+void PrintDiagnostics(const Diagnostics& diagnostics) {
+  for (const Diagnostic& error : diagnostics.errors()) fmt::print(stderr, "{}\n", ToString(error));
+  for (const Diagnostic& warning : diagnostics.warnings()) fmt::print(stderr, "{} (warning)\n", ToString(warning));
+}
+
+// The node, with all problems of its configuration said; nullopt when it cannot be looked at or has errors.
+std::optional<NodeView> Look(const NodeOptions& options) {
+  absl::StatusOr<NodeView> view = LookAtNode(options);
+  if (!view.ok()) {
+    Complain(MessageOf(view.status()));
+    return std::nullopt;
+  }
+  PrintDiagnostics(view->diagnostics);
+  if (!view->diagnostics.ok()) return std::nullopt;
+  return *std::move(view);
+}
+
+// Ids to indexes of units; nullopt (said) when one is not known.
+std::optional<std::vector<size_t>> UnitIndexes(const Resource& resource, const std::vector<std::string>& ids) {
+  std::vector<size_t> indexes;
+  for (const std::string& id : ids) {
+    const Unit* found = resource.Find(id);
+    if (found == nullptr) {
+      std::vector<std::string> known;
+      for (const Unit& one : resource.units) known.push_back(one.id);
+      Complain(fmt::format("{} has no device '{}'{}", resource.name, id, DidYouMean(id, known)));
+      return std::nullopt;
+    }
+    indexes.push_back(static_cast<size_t>(found - resource.units.data()));
+  }
+  std::sort(indexes.begin(), indexes.end());
+  indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());
+  return indexes;
+}
+
+}  // namespace
+
+int RunCheck(const CheckOptions& options) {
+  absl::StatusOr<NodeView> view = LookAtNode(options.node);
+  if (!view.ok()) {
+    Complain(MessageOf(view.status()));
+    return 1;
+  }
+  for (const Resource& resource : view->plan.resources) {
+    if (absl::StatusOr<std::string> path = SocketPath(options.kubelet_dir, resource.name, "000000"); !path.ok()) {
+      view->diagnostics.Error(resource.pos, MessageOf(path.status()));
+    }
+  }
+  PrintDiagnostics(view->diagnostics);
+  if (options.json) {
+    Print(PlanJson(view->plan, view->diagnostics));
+  } else if (view->diagnostics.ok()) {
+    Print(PlanText(view->plan));
+  }
+  if (!view->diagnostics.ok()) {
+    size_t count = view->diagnostics.errors().size();
+    Complain(fmt::format("{} problem{}; nothing would be registered", count, count == 1 ? "" : "s"));
+  }
+  return view->diagnostics.ok() ? 0 : 1;
+}
+
+int RunPlan(const PrintOptions& options) {
+  std::optional<NodeView> view = Look(options.node);
+  if (!view) return 1;
+  Print(options.json ? PlanJson(view->plan, view->diagnostics) : PlanText(view->plan));
+  return 0;
+}
+
+int RunTopology(const TopologyOptions& options) {
+  NodeOptions node = options.node;
+  node.scan.all_functions = options.functions;
+  std::optional<NodeView> view = Look(node);
+  if (!view) return 1;
+  const Inventory& inventory = *view->plan.inventory;
+  const Graph& graph = *view->plan.graph;
+  if (options.functions) {
+    Print(options.json ? FunctionsJson(inventory, graph) : RenderFunctions(inventory, graph));
+  } else if (options.json) {
+    Print(TopologyJson(inventory, graph));
+  } else {
+    Print(options.matrix ? RenderMatrix(inventory, graph) : RenderTree(inventory, graph));
+  }
+  return 0;
+}
+
+int RunPrefer(const PreferOptions& options) {
+  std::optional<NodeView> view = Look(options.node);
+  if (!view) return 1;
+  const Resource* resource = view->plan.Find(options.resource);
+  if (resource == nullptr) {
+    std::vector<std::string> names;
+    for (const Resource& one : view->plan.resources) names.push_back(one.name);
+    Complain(fmt::format("this node does not offer '{}'{}", options.resource, DidYouMean(options.resource, names)));
+    return 1;
+  }
+  Preferred preferred;
+  preferred.plan = &view->plan;
+  preferred.resource = resource;
+  preferred.request.size = options.size;
+  for (size_t i = 0; i < resource->units.size(); ++i) {
+    if (resource->units[i].health != Health::kUnhealthy) preferred.request.healthy.push_back(i);
+  }
+  std::optional<std::vector<size_t>> available = UnitIndexes(*resource, options.available);
+  std::optional<std::vector<size_t>> must = UnitIndexes(*resource, options.must_include);
+  if (!available || !must) return 1;
+  preferred.request.available = options.available.empty() ? preferred.request.healthy : *available;
+  preferred.request.must_include = *must;
+  std::vector<size_t> all = preferred.request.available;
+  all.insert(all.end(), must->begin(), must->end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  if (options.size > all.size()) {
+    Complain(fmt::format("{} of {} were asked for, {} are available", options.size, resource->name, all.size()));
+    return 1;
+  }
+  if (must->size() > options.size) {
+    Complain(fmt::format("{} were asked for, but {} must be included", options.size, must->size()));
+    return 1;
+  }
+  auto start = std::chrono::steady_clock::now();
+  preferred.choice = Choose(resource->prefer, *resource->topology, preferred.request);
+  preferred.microseconds =
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+  Print(options.json ? PreferJson(preferred) : PreferText(preferred));
+  return 0;
+}
+
+}  // namespace cleave

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_view.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/host_root.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "discovery/inventory.h"
+#include "discovery/scanner.h"
+#include "policy/plan.h"
+#include "topology/graph.h"
+#include "topology/link_sources.h"
+
+namespace cleave {
+
+Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory, const std::string& node_name,
+              Diagnostics& diagnostics) {
+  std::vector<Link> found = CollectLinks(settings.config, links, inventory, inventory.oddities);
+  auto facts = std::make_shared<const Inventory>(std::move(inventory));
+  auto graph = std::make_shared<const Graph>(*facts, std::move(found), settings.config.weights);
+  return MakePlan(settings, std::move(facts), std::move(graph), node_name, diagnostics);
+}
+
+absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
+  NodeView view;
+  CLEAVE_ASSIGN_OR_RETURN(view.root, OpenHostRoot(options.root));
+  view.settings = LoadSettings({options.config_file, options.profile_dirs, options.profile_files}, view.diagnostics);
+  CheckLinkSources(view.settings.config, view.diagnostics);
+  Scanner scanner(*view.root, view.settings, options.scan);
+  Inventory inventory = scanner.Scan(Scanner::Clock::now());
+  std::string node = options.node_name.empty() ? HostName() : options.node_name;
+  view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config), std::move(inventory), node, view.diagnostics);
+  return view;
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  return name.data();
+}
+
+}  // namespace cleave

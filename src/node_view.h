@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way from facts to a plan, in one place: commands take it once, the daemon takes it for every event.
+#ifndef CLEAVE_NODE_VIEW_H_
+#define CLEAVE_NODE_VIEW_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/host_root.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "discovery/inventory.h"
+#include "discovery/scanner.h"
+#include "policy/plan.h"
+#include "topology/link_sources.h"
+
+namespace cleave {
+
+// inventory -> links -> graph -> plan. What is odd about links is added to the inventory.
+Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory, const std::string& node_name,
+              Diagnostics& diagnostics);
+
+// What every command that prints works with.
+struct NodeOptions {
+  std::string config_file;
+  std::vector<std::string> profile_dirs;
+  std::vector<std::string> profile_files;
+  std::string root = "/";
+  std::string node_name;  // "": this machine's
+  ScanOptions scan;
+};
+
+struct NodeView {
+  Settings settings;
+  std::unique_ptr<HostRoot> root;
+  Plan plan;
+  Diagnostics diagnostics;  // of configuration and plan; with errors the plan may be empty
+};
+
+// One look at a node. Fails only when the root cannot be opened.
+absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options);
+
+// This machine's name.
+std::string HostName();
+
+}  // namespace cleave
+
+#endif  // CLEAVE_NODE_VIEW_H_

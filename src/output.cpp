@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "output.h"
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/strings.h"
+#include "config/diagnostics.h"
+#include "config/resource_spec.h"
+#include "discovery/inventory.h"
+#include "policy/choose.h"
+#include "policy/plan.h"
+#include "topology/graph.h"
+
+namespace cleave {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<std::string> CardIds(const Plan& plan, const Unit& unit) {
+  std::vector<std::string> ids;
+  for (size_t card : unit.cards) ids.push_back(plan.inventory->cards[card].id);
+  return ids;
+}
+
+std::vector<std::string> UnitIds(const Resource& resource, const std::vector<size_t>& units) {
+  std::vector<std::string> ids;
+  for (size_t unit : units) ids.push_back(resource.units[unit].id);
+  return ids;
+}
+
+std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+std::string NodesText(const Unit& unit) { return unit.numa_nodes.empty() ? "-" : RangeText(unit.numa_nodes); }
+
+// What two units share and what it is worth: "same_numa 20, ethernet x4 +400".
+std::string PairText(const Plan& plan, const Unit& a, const Unit& b) {
+  const Graph& graph = *plan.graph;
+  size_t left = a.cards.front();
+  size_t right = b.cards.front();
+  std::string text = fmt::format("{} {:g}", ToString(graph.CardRelation(left, right)), graph.TreeAffinity(left, right));
+  for (const Link& link : graph.links()) {
+    bool joins = (link.from == left && link.to == right) || (link.from == right && link.to == left);
+    if (joins) text += fmt::format(", {} x{:g} +{:g}", link.kind, link.width, link.weight);
+  }
+  return a.cards.size() * b.cards.size() == 1 ? text : text + " (their first cards)";
+}
+
+}  // namespace
+
+std::string RangeText(const std::vector<int>& numbers) {
+  std::string text;
+  for (size_t i = 0; i < numbers.size();) {
+    size_t last = i;
+    while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) ++last;
+    if (!text.empty()) text += ',';
+    text += last == i ? fmt::format("{}", numbers[i]) : fmt::format("{}-{}", numbers[i], numbers[last]);
+    i = last + 1;
+  }
+  return text;
+}
+
+std::string PlanText(const Plan& plan) {
+  std::string text;
+  if (plan.resources.empty()) text += "This node offers nothing.\n";
+  for (const Resource& resource : plan.resources) {
+    size_t healthy = static_cast<size_t>(std::count_if(resource.units.begin(), resource.units.end(),
+                                                       [](const Unit& one) { return one.health != Health::kUnhealthy; }));
+    text += fmt::format("{}: {} of {} allocatable, one device is a {}, prefers {}\n", resource.name, healthy,
+                        resource.units.size(), ToString(resource.unit), ToString(resource.prefer));
+    size_t width = 0;
+    for (const Unit& one : resource.units) width = std::max(width, one.id.size());
+    for (const Unit& one : resource.units) {
+      text += fmt::format("  {:<{}}  NUMA {:<4} {:<9}  {}\n", one.id, width, NodesText(one), ToString(one.health),
+                          Join(one.device_nodes, " "));
+      if (one.cards.size() > 1) text += fmt::format("  {:<{}}  cards {}\n", "", width, Join(CardIds(plan, one), " "));
+      if (!one.reason.empty()) text += fmt::format("  {:<{}}  {}\n", "", width, one.reason);
+    }
+  }
+  if (!plan.not_offered.empty() || !plan.inventory->not_cards.empty()) text += "\nNot offered:\n";
+  for (const NotOffered& one : plan.not_offered) text += fmt::format("  {}: {}\n", one.card, one.reason);
+  for (const NotACard& one : plan.inventory->not_cards) text += fmt::format("  {}: {}\n", one.address, one.reason);
+  if (!plan.inventory->oddities.empty()) text += "\nOdd on this machine:\n";
+  for (const Oddity& one : plan.inventory->oddities) text += fmt::format("  {}: {}\n", one.subject, one.text);
+  return text;
+}
+
+std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics) {
+  Json json;
+  json["node"] = plan.node_name;
+  json["resources"] = Json::array();
+  for (const Resource& resource : plan.resources) {
+    Json one = {{"name", resource.name},
+                {"profile", resource.profile},
+                {"unit", ToString(resource.unit)},
+                {"prefer", ToString(resource.prefer)},
+                {"units", Json::array()}};
+    for (const Unit& item : resource.units) {
+      one["units"].push_back({{"id", item.id},
+                              {"cards", CardIds(plan, item)},
+                              {"numa_nodes", item.numa_nodes},
+                              {"device_nodes", item.device_nodes},
+                              {"health", ToString(item.health)},
+                              {"reason", item.reason}});
+    }
+    json["resources"].push_back(std::move(one));
+  }
+  json["not_offered"] = Json::array();
+  for (const NotOffered& one : plan.not_offered) json["not_offered"].push_back({{"card", one.card}, {"reason", one.reason}});
+  json["not_cards"] = Json::array();
+  for (const NotACard& one : plan.inventory->not_cards) {
+    json["not_cards"].push_back({{"address", one.address}, {"profile", one.profile}, {"reason", one.reason}});
+  }
+  json["oddities"] = Json::array();
+  for (const Oddity& one : plan.inventory->oddities) json["oddities"].push_back({{"subject", one.subject}, {"text", one.text}});
+  json["errors"] = Json::array();
+  for (const Diagnostic& one : diagnostics.errors()) {
+    json["errors"].push_back({{"file", one.pos.file}, {"line", one.pos.line}, {"column", one.pos.column}, {"message", one.message}});
+  }
+  return Dump(json);
+}
+
+std::string PreferText(const Preferred& preferred) {
+  const Resource& resource = *preferred.resource;
+  const Choice& choice = preferred.choice;
+  std::string text = fmt::format("{} of {} available {}: score {:g}, {}\n", choice.units.size(),
+                                 preferred.request.available.size(), resource.name, choice.score,
+                                 choice.optimal ? "proven best" : fmt::format("at most {:g} below the best", choice.gap));
+  for (size_t index : choice.units) {
+    const Unit& one = resource.units[index];
+    text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));
+  }
+  if (choice.units.size() > 1) text += "Pairs:\n";
+  for (size_t i = 0; i < choice.units.size(); ++i) {
+    for (size_t j = i + 1; j < choice.units.size(); ++j) {
+      const Unit& a = resource.units[choice.units[i]];
+      const Unit& b = resource.units[choice.units[j]];
+      text += fmt::format("  {} - {}  {:g}: {}\n", a.id, b.id,
+                          resource.topology->Affinity(choice.units[i], choice.units[j]), PairText(*preferred.plan, a, b));
+    }
+  }
+  text += fmt::format("Took {} us and {} steps.\n", preferred.microseconds, choice.steps);
+  return text;
+}
+
+std::string PreferJson(const Preferred& preferred) {
+  const Resource& resource = *preferred.resource;
+  Json json = {{"resource", resource.name},
+               {"size", preferred.request.size},
+               {"available", UnitIds(resource, preferred.request.available)},
+               {"must_include", UnitIds(resource, preferred.request.must_include)},
+               {"chosen", UnitIds(resource, preferred.choice.units)},
+               {"score", preferred.choice.score},
+               {"optimal", preferred.choice.optimal},
+               {"gap", preferred.choice.gap},
+               {"microseconds", preferred.microseconds},
+               {"steps", preferred.choice.steps}};
+  return Dump(json);
+}
+
+}  // namespace cleave

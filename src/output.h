@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// How plans and choices are printed. The JSON keys are an interface; docs/json.md lists them.
+#ifndef CLEAVE_OUTPUT_H_
+#define CLEAVE_OUTPUT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/diagnostics.h"
+#include "policy/choose.h"
+#include "policy/plan.h"
+
+namespace cleave {
+
+std::string PlanText(const Plan& plan);
+std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics);
+
+// One answer of `cleave prefer`, with what is needed to explain it.
+struct Preferred {
+  const Plan* plan = nullptr;
+  const Resource* resource = nullptr;
+  ChoiceRequest request;
+  Choice choice;
+  int64_t microseconds = 0;
+};
+
+std::string PreferText(const Preferred& preferred);
+std::string PreferJson(const Preferred& preferred);
+
+// "0-3,8" from a sorted list.
+std::string RangeText(const std::vector<int>& numbers);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_OUTPUT_H_

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/machine.h"
+
+namespace cleave {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::ErrorsOf;
+using testing::GoodSettings;
+
+TEST(Config, EverythingHasADefault) {
+  Settings settings = GoodSettings();
+  EXPECT_TRUE(settings.config.profiles.empty());
+  EXPECT_EQ(settings.config.rescan, std::chrono::seconds(5));
+  EXPECT_EQ(settings.config.http_address, "");
+  EXPECT_EQ(settings.config.weights.same_switch, 50);
+  ASSERT_FALSE(settings.profiles.empty());
+}
+
+TEST(Config, ReadsWhatItIsTold) {
+  Config config = GoodSettings(R"(
+http = ":9480"
+rescan = "30s"
+drop = ["a.com/*"]
+exclude = [{ serial = "0100*" }, { address = ["0000:31:00.0"] }]
+[log]
+level = "debug"
+format = "json"
+[affinity]
+link = 50
+[[links]]
+source = "toml"
+kind = "ethernet"
+between = [{ from = "0000:31:00.0", to = "0000:4b:00.0", width = 4 }]
+[[links]]
+source = "tt-cluster-descriptor"
+path = "cluster.yaml"
+[[resource]]
+name = "example.com/fast"
+where = { card_type = "n300" }
+nodes = ["gpu-a-*"]
+[resource.container]
+env = { WHO = "{id}" }
+)").config;
+  EXPECT_EQ(config.http_address, ":9480");
+  EXPECT_EQ(config.rescan, std::chrono::seconds(30));
+  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.log_format, LogFormat::kJson);
+  EXPECT_EQ(config.weights.link, 50);
+  ASSERT_EQ(config.links.size(), 2U);
+  EXPECT_EQ(config.links[0].pairs[0].width, 4);
+  EXPECT_EQ(config.links[1].path, "cluster.yaml");
+  ASSERT_EQ(config.resources.size(), 1U);
+  EXPECT_EQ(config.resources[0].name.source(), "example.com/fast");
+  EXPECT_EQ(config.resources[0].container.env[0].choices[0].value.source(), "{id}");
+  EXPECT_EQ(config.exclude.size(), 2U);
+}
+
+TEST(Config, EveryErrorHasItsPlaceAndTheNearestName) {
+  std::string errors = ErrorsOf(R"(prfiles = []
+[[resource]]
+name = "example.com/a"
+prefr = "closest"
+unit = "crad"
+[profile.tenstorent]
+hugepages = "auto"
+[profile.tenstorrent]
+hugepages = "somtimes"
+hugepage = "auto"
+)");
+  EXPECT_THAT(errors, HasSubstr("cleave.toml:1:1: unknown key 'prfiles' in cleave.toml (did you mean 'profiles'?)"));
+  EXPECT_THAT(errors, HasSubstr("cleave.toml:4:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
+  EXPECT_THAT(errors, HasSubstr("cleave.toml:5:1: 'unit' in [[resource]] must be one of card, group, partition, not 'crad' (did you mean 'card'?)"));
+  EXPECT_THAT(errors, HasSubstr("there is no profile 'tenstorent' (did you mean 'tenstorrent'?)"));
+  EXPECT_THAT(errors, HasSubstr("cleave.toml:9:1: 'hugepages' must be one of auto, always, never, not 'somtimes'"));
+  EXPECT_THAT(errors, HasSubstr("cleave.toml:10:1: profile 'tenstorrent' has no setting 'hugepage' (did you mean 'hugepages'?)"));
+}
+
+TEST(Config, SyntaxErrorsHaveAPlace) {
+  EXPECT_THAT(ErrorsOf("a = [\n"), HasSubstr("cleave.toml:"));
+  EXPECT_THAT(ErrorsOf("a = 1\na = 2\n"), HasSubstr("cleave.toml:2:"));
+  EXPECT_NE(ErrorsOf("[\n"), "");
+  EXPECT_NE(ErrorsOf("\xef\xbb\xb5"), "");
+}
+
+TEST(Config, WrongTypesAndRangesAreSaid) {
+  EXPECT_THAT(ErrorsOf("rescan = 5"), HasSubstr("'rescan' in cleave.toml must be a string"));
+  EXPECT_THAT(ErrorsOf("rescan = \"5\""), HasSubstr("must be a duration"));
+  EXPECT_THAT(ErrorsOf("rescan = \"1ms\""), HasSubstr("must be from 1s to 1h"));
+  EXPECT_THAT(ErrorsOf("resource = 1"), HasSubstr("[[resource]]"));
+  EXPECT_THAT(ErrorsOf("[affinity]\nlink = inf"), HasSubstr("'link' in [affinity] must be a number"));
+  EXPECT_THAT(ErrorsOf("[affinity]\nlink = -1"), HasSubstr("must not be negative"));
+  EXPECT_THAT(ErrorsOf("[affinity]\nsame_numa = 5"), HasSubstr("'same_numa' (5) must not be less than 'same_socket' (15)"));
+  EXPECT_THAT(ErrorsOf("[[links]]\nsource = \"toml\"\nbetween = [{ from = \"a\" }]"), HasSubstr("a link needs 'from' and 'to'"));
+}
+
+TEST(Config, ResourcesAreCheckedAgainstTheProfiles) {
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/{card_tipe}\""), HasSubstr("cleave.toml:2:8: no placeholder is called 'card_tipe' (did you mean 'card_type'?)"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nwhere = { seriall = 1 }"), HasSubstr("no attribute is called 'seriall' (did you mean 'serial'?)"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nunit = \"group\""), HasSubstr("needs 'group_by'"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nsize = 2"), HasSubstr("'size' in [[resource]] is for unit = \"group\""));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\n[resource.container]\nenv = { \"1A\" = \"x\" }"), HasSubstr("is not the name of an environment variable"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\n[resource.container]\nmounts = [{ host = \"dev\" }]"), HasSubstr("must be an absolute path"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/{\""), HasSubstr("'{' without '}'"));
+}
+
+TEST(Config, RelativePathsStartAtTheFile) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "cleave.toml", "profile_dirs = [\"profiles\"]\n[[links]]\nsource = \"x\"\npath = \"a/../b.yaml\"\n");
+  testing::WriteFile(dir / "profiles/mine.toml", "schema = 1\nname = \"mine\"\n[entries]\nclass = \"mine\"\nid = \"{name}\"\n");
+  Diagnostics diagnostics;
+  Settings settings = LoadSettings({dir / "cleave.toml", {}, {}}, diagnostics);
+  EXPECT_TRUE(diagnostics.ok()) << diagnostics.Text();
+  EXPECT_EQ(settings.config.links[0].path, dir / "b.yaml");
+  bool found = false;
+  for (const Profile& profile : settings.profiles) found = found || profile.name == "mine";
+  EXPECT_TRUE(found);
+}
+
+TEST(Config, AFileThatWasNamedMustBeThere) {
+  Diagnostics diagnostics;
+  LoadSettings({"/nowhere/cleave.toml", {"/nowhere/profiles"}, {}}, diagnostics);
+  EXPECT_THAT(diagnostics.Text(), HasSubstr("/nowhere/cleave.toml: cannot be read"));
+  EXPECT_THAT(diagnostics.Text(), HasSubstr("/nowhere/profiles: profiles cannot be read"));
+}
+
+}  // namespace
+}  // namespace cleave

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/profile.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "tests/machine.h"
+
+namespace cleave {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kHead = "schema = 1\nname = \"x\"\n[entries]\nclass = \"x\"\nid = \"{name}\"\n";
+
+std::string Problems(const std::string& text) { return testing::ErrorsOf("", {{"x.toml", text}}); }
+
+TEST(Profile, TheShippedOnesAreRight) {
+  size_t count = 0;
+  for (const auto& file : std::filesystem::directory_iterator(testing::SourcePath("config/profiles"))) {
+    Diagnostics diagnostics;
+    Profile profile = ParseProfile(testing::ReadFileOrDie(file.path()), file.path().filename(), diagnostics);
+    EXPECT_TRUE(diagnostics.ok()) << diagnostics.Text();
+    EXPECT_EQ(profile.name + ".toml", file.path().filename());
+    EXPECT_NE(profile.summary, "");
+    ++count;
+  }
+  EXPECT_EQ(testing::GoodSettings().profiles.size(), count);
+}
+
+TEST(Profile, ReadsTheLanguage) {
+  Diagnostics diagnostics;
+  Profile profile = ParseProfile(std::string(kHead) + R"toml(
+pci = { vendor = 0x1e52, device = [1, 2], driver = ["a", "b"] }
+piece_of = "{device/physical_id}"
+board = ["{serial}/{tray}", "{serial}"]
+[entries.unsupported]
+"0xfaca" = "too old"
+[entries.attributes]
+serial = { read = "serial", wait = "120s" }
+tray = [{ of = "serial", match = "^(.)", map = { a = 1 }, when = { serial = "a*" } }, { read = "tray", default = 7 }]
+[entries.nodes]
+main = "/dev/x/{name}"
+[settings]
+mode = { values = ["a", "b"], default = "a" }
+[[health]]
+name = "alive"
+read = "beat"
+must = "change"
+within = "4s"
+[[resource]]
+name = "x.com/x"
+)toml",
+                                 "x.toml", diagnostics);
+  ASSERT_TRUE(diagnostics.ok()) << diagnostics.Text();
+  EXPECT_EQ(profile.entries.pci->devices.size(), 2U);
+  EXPECT_EQ(profile.entries.unsupported.at(0xfaca), "too old");
+  ASSERT_EQ(profile.entries.attributes.size(), 2U);
+  EXPECT_EQ(profile.entries.attributes[0].name, "serial");
+  EXPECT_EQ(profile.entries.attributes[0].wait, std::chrono::seconds(120));
+  EXPECT_EQ(profile.entries.attributes[1].rules.size(), 2U);
+  EXPECT_EQ(profile.health[0].within, std::chrono::seconds(4));
+  EXPECT_EQ(profile.health[0].strikes, 2);
+  EXPECT_EQ(profile.resources[0].profile, "x");
+}
+
+TEST(Profile, SaysWhatIsWrongAndWhere) {
+  EXPECT_THAT(Problems("name = \"x\""), HasSubstr("x.toml: the profile needs schema = 1"));
+  EXPECT_THAT(Problems("name = \"x\""), HasSubstr("the profile needs [entries]"));
+  EXPECT_THAT(Problems("schema = 2\nname = \"x\""), HasSubstr("x.toml:1:1: 'schema'"));
+  EXPECT_THAT(Problems("schema = 1\nname = \"X Y\"\n[entries]\nclass = \"x\"\nid = \"{name}\""), HasSubstr("x.toml:2:1: the profile needs a 'name'"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", link = \"b\" }"), HasSubstr("needs exactly one of name, read, link, of"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", match = \"(\" }"), HasSubstr("is no regular expression"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { of = \"b\" }\nb = { read = \"b\" }"), HasSubstr("attribute 'a' uses 'b', which must stand above it"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\nid = { read = \"a\" }"), HasSubstr("it is built in"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.nodes]\nmain = \"/etc/x\""), HasSubstr("must be a path under /dev"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.nodes]\nmain = \"/dev/{ordinl}\""), HasSubstr("no placeholder is called 'ordinl'"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[[health]]\nname = \"a\"\nread = \"a\""), HasSubstr("needs exactly one of is, not, must, below, above"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[[health]]\nname = \"a\"\nread = \"a\"\nmust = \"change\""), HasSubstr("go together"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[settings]\na = { values = [\"b\"], default = \"c\" }"), HasSubstr("none of its values"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[[resource]]\nname = \"x.com/x\"\nwhen = { serial = 1 }"), HasSubstr("tests settings only"));
+}
+
+TEST(Profile, OneOfTheSameNameReplacesAShippedOne) {
+  Settings settings = testing::GoodSettings("", {{"mine.toml", "schema = 1\nname = \"tenstorrent\"\n[entries]\nclass = \"x\"\nid = \"{name}\"\n"}});
+  for (const Profile& profile : settings.profiles) {
+    if (profile.name == "tenstorrent") {
+      EXPECT_EQ(profile.file, "mine.toml");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cleave
