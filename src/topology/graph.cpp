@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "topology/graph.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "config/config.h"
+#include "discovery/inventory.h"
+#include "topology/affinity_tree.h"
+#include "topology/components.h"
+#include "topology/function_paths.h"
+#include "topology/machine_tree.h"
+#include "topology/matching.h"
+
+namespace cleave {
+namespace {
+
+constexpr std::string_view kBoard = "board";
+
+// Values of one profile, numbered; -1 for "".
+class Names {
+ public:
+  int Number(std::string_view profile, std::string_view value) {
+    if (value.empty()) return -1;
+    return numbers_.try_emplace({profile, value}, static_cast<int>(numbers_.size())).first->second;
+  }
+
+ private:
+  std::map<std::pair<std::string_view, std::string_view>, int> numbers_;
+};
+
+struct CardFacts {
+  int function = -1;  // index into Inventory::functions
+  std::optional<int> node;
+  int whole = -1;  // pieces of one card have the same
+  int board = -1;
+};
+
+std::vector<CardFacts> FactsOf(const Inventory& inventory, const FunctionPaths& paths) {
+  Names wholes;
+  Names boards;
+  std::vector<CardFacts> facts;
+  for (const Card& card : inventory.cards) {
+    CardFacts fact;
+    fact.node = SingleNode(card.numa_nodes);
+    if (const PciFunction* function = inventory.Function(card.address)) {
+      auto index = static_cast<size_t>(function - inventory.functions.data());
+      fact.function = static_cast<int>(index);
+      if (paths.Node(index)) fact.node = paths.Node(index);
+    }
+    fact.whole = wholes.Number(card.profile, card.piece_of);
+    fact.board = boards.Number(card.profile, card.board);
+    facts.push_back(fact);
+  }
+  return facts;
+}
+
+bool SameBoard(const CardFacts& a, const CardFacts& b) {
+  bool pieces = a.whole >= 0 && a.whole == b.whole;
+  return !pieces && a.board >= 0 && a.board == b.board;
+}
+
+// One link for each pair and kind, sorted, with weights.
+std::vector<Link> AllLinks(std::vector<Link> links, const std::vector<CardFacts>& cards, const Weights& weights) {
+  std::map<std::tuple<size_t, size_t, std::string>, double> widths;
+  for (const Link& link : links) {
+    auto [from, to] = std::minmax(link.from, link.to);
+    if (from == to || to >= cards.size() || link.kind == kBoard) continue;
+    widths[{from, to, link.kind}] += link.width;
+  }
+  for (size_t a = 0; a < cards.size(); ++a) {
+    for (size_t b = a + 1; b < cards.size(); ++b) {
+      if (SameBoard(cards[a], cards[b])) widths[{a, b, std::string(kBoard)}] = 1;
+    }
+  }
+  links.clear();
+  for (const auto& [key, width] : widths) {
+    const auto& [from, to, kind] = key;
+    double weight = kind == kBoard ? weights.board : weights.link * width;
+    links.push_back({.from = from, .to = to, .kind = kind, .width = width, .weight = weight});
+  }
+  return links;
+}
+
+}  // namespace
+
+std::string ToString(Relation relation) {
+  switch (relation) {
+    case Relation::kSelf:
+      return "self";
+    case Relation::kSameCard:
+      return "same_card";
+    case Relation::kSameBoard:
+      return "same_board";
+    case Relation::kSameDevice:
+      return "same_device";
+    case Relation::kAncestor:
+      return "ancestor";
+    case Relation::kSameSwitch:
+      return "same_switch";
+    case Relation::kSameRootPort:
+      return "same_root_port";
+    case Relation::kSameHostBridge:
+      return "same_host_bridge";
+    case Relation::kSameNuma:
+      return "same_numa";
+    case Relation::kCrossNuma:
+      return "cross_numa";
+    case Relation::kNumaUnknown:
+      return "numa_unknown";
+  }
+  return "numa_unknown";
+}
+
+struct Graph::Impl {
+  Impl(const Inventory& inventory, std::vector<Link> given, const Weights& weights)
+      : paths(inventory.functions), facts(FactsOf(inventory, paths)), tree(BuildMachineTree(inventory)),
+        affinity(inventory, tree, weights), links(AllLinks(std::move(given), facts, weights)) {
+    for (const Link& link : links) {
+      Joint joint{.from = link.from, .to = link.to, .width = link.kind == kBoard ? 0 : link.width, .weight = link.weight};
+      if (!joints.empty() && joints.back().from == link.from && joints.back().to == link.to) {
+        joints.back().width += joint.width;
+        joints.back().weight += joint.weight;
+      } else {
+        joints.push_back(joint);
+      }
+    }
+  }
+
+  // All links of a pair together.
+  struct Joint {
+    size_t from = 0;
+    size_t to = 0;
+    double width = 0;  // board links aside
+    double weight = 0;
+    bool Joins(double min_width) const { return width > 0 && width >= min_width; }
+  };
+  const Joint* Find(size_t a, size_t b) const {
+    std::pair<size_t, size_t> wanted = std::minmax(a, b);
+    auto found = std::lower_bound(joints.begin(), joints.end(), wanted, [](const Joint& joint, const auto& pair) {
+      return std::pair(joint.from, joint.to) < pair;
+    });
+    return found != joints.end() && std::pair(found->from, found->to) == wanted ? &*found : nullptr;
+  }
+
+  FunctionPaths paths;
+  std::vector<CardFacts> facts;  // by card
+  MachineTree tree;
+  AffinityTree affinity;
+  std::vector<Link> links;
+  std::vector<Joint> joints;  // by from and to
+};
+
+Graph::Graph(const Inventory& inventory, std::vector<Link> links, const Weights& weights)
+    : impl_(std::make_unique<Impl>(inventory, std::move(links), weights)) {}
+Graph::~Graph() = default;
+Graph::Graph(Graph&&) noexcept = default;
+Graph& Graph::operator=(Graph&&) noexcept = default;
+
+size_t Graph::cards() const { return impl_->facts.size(); }
+const std::vector<Link>& Graph::links() const { return impl_->links; }
+const std::vector<Vertex>& Graph::tree() const { return impl_->tree.vertices; }
+size_t Graph::CardVertex(size_t card) const { return impl_->tree.card_vertex[card]; }
+Relation Graph::FunctionRelation(size_t a, size_t b) const { return impl_->paths.Between(a, b); }
+double Graph::TreeAffinity(size_t a, size_t b) const { return impl_->affinity.Between(a, b); }
+
+Relation Graph::CardRelation(size_t a, size_t b) const {
+  if (a == b) return Relation::kSelf;
+  const CardFacts& card_a = impl_->facts[a];
+  const CardFacts& card_b = impl_->facts[b];
+  if (card_a.whole >= 0 && card_a.whole == card_b.whole) return Relation::kSameCard;
+  if (SameBoard(card_a, card_b)) return Relation::kSameBoard;
+  if (card_a.function >= 0 && card_b.function >= 0) {
+    std::optional<Relation> shared =
+        impl_->paths.Shared(static_cast<size_t>(card_a.function), static_cast<size_t>(card_b.function));
+    if (shared) return *shared;
+  }
+  return NumaRelation(card_a.node, card_b.node);
+}
+
+double Graph::CardAffinity(size_t a, size_t b) const {
+  const Impl::Joint* joint = impl_->Find(a, b);
+  return impl_->affinity.Between(a, b) + (joint == nullptr ? 0 : joint->weight);
+}
+
+std::vector<std::vector<size_t>> Graph::LinkedIslands(double min_width) const {
+  std::vector<std::pair<size_t, size_t>> joined;
+  for (const Impl::Joint& joint : impl_->joints) {
+    if (joint.Joins(min_width)) joined.emplace_back(joint.from, joint.to);
+  }
+  std::vector<std::vector<size_t>> islands = Components(cards(), joined);
+  std::erase_if(islands, [](const std::vector<size_t>& island) { return island.size() < 2; });
+  return islands;
+}
+
+std::vector<std::pair<size_t, size_t>> Graph::BestPairs(const std::vector<size_t>& cards, double min_width) const {
+  std::vector<WeightedEdge> edges;
+  for (size_t a = 0; a < cards.size(); ++a) {
+    for (size_t b = a + 1; b < cards.size(); ++b) {
+      const Impl::Joint* joint = impl_->Find(cards[a], cards[b]);
+      if (joint == nullptr || !joint->Joins(min_width)) continue;
+      edges.push_back({.a = a, .b = b, .weight = CardAffinity(cards[a], cards[b])});
+    }
+  }
+  std::vector<std::pair<size_t, size_t>> pairs = BestMatching(cards.size(), edges);
+  for (auto& [a, b] : pairs) {
+    a = cards[a];
+    b = cards[b];
+  }
+  return pairs;
+}
+
+std::vector<std::vector<size_t>> Graph::BestQuads(const std::vector<size_t>& cards, double min_width) const {
+  std::vector<std::pair<size_t, size_t>> pairs = BestPairs(cards, min_width);
+  std::vector<WeightedEdge> edges;
+  for (size_t a = 0; a < pairs.size(); ++a) {
+    for (size_t b = a + 1; b < pairs.size(); ++b) {
+      bool joined = false;
+      double weight = 0;
+      for (size_t from : {pairs[a].first, pairs[a].second}) {
+        for (size_t to : {pairs[b].first, pairs[b].second}) {
+          const Impl::Joint* joint = impl_->Find(from, to);
+          joined = joined || (joint != nullptr && joint->Joins(min_width));
+          weight += CardAffinity(from, to);
+        }
+      }
+      if (joined) edges.push_back({.a = a, .b = b, .weight = weight});
+    }
+  }
+  std::vector<std::vector<size_t>> quads;
+  for (auto [a, b] : BestMatching(pairs.size(), edges)) {
+    std::vector<size_t> quad = {pairs[a].first, pairs[a].second, pairs[b].first, pairs[b].second};
+    std::sort(quad.begin(), quad.end());
+    quads.push_back(std::move(quad));
+  }
+  return quads;
+}
+
+}  // namespace cleave

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// source = "toml": the operator wrote the links down.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "discovery/inventory.h"
+#include "topology/graph.h"
+#include "topology/link_source_kinds.h"
+#include "topology/link_sources.h"
+
+namespace cleave {
+
+absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkSource& source, const std::string& /*text*/,
+                                                const Inventory& inventory, std::vector<Oddity>& oddities) {
+  const std::string subject = ToString(source.pos);
+  std::map<std::pair<size_t, size_t>, double> widths;  // by direction
+  for (const LinkSource::Pair& pair : source.pairs) {
+    int from = FindCard(inventory, pair.from);
+    int to = FindCard(inventory, pair.to);
+    for (const auto& [card, name] : {std::pair(from, pair.from), std::pair(to, pair.to)}) {
+      if (card < 0) oddities.push_back({subject, fmt::format("link: no card, or more than one, is called '{}'", name)});
+    }
+    if (from < 0 || to < 0) continue;
+    if (from == to) {
+      oddities.push_back({subject, fmt::format("link: '{}' and '{}' are one card", pair.from, pair.to)});
+      continue;
+    }
+    widths[{static_cast<size_t>(from), static_cast<size_t>(to)}] += pair.width;
+  }
+  std::vector<Link> links;
+  for (const auto& [ends, width] : widths) {
+    auto [from, to] = ends;
+    Link link{.from = std::min(from, to), .to = std::max(from, to), .kind = source.kind, .width = width};
+    // Written in both directions it is one link, not two. Of two widths the smaller is sure.
+    if (auto back = widths.find({to, from}); back != widths.end()) {
+      if (from > to) continue;
+      if (back->second != width) {
+        oddities.push_back({subject, fmt::format("link: {} to {} has width {:g}, back it has {:g}; taken as {:g}",
+                                                 inventory.cards[from].id, inventory.cards[to].id, width, back->second,
+                                                 std::min(width, back->second))});
+      }
+      link.width = std::min(width, back->second);
+    }
+    links.push_back(std::move(link));
+  }
+  return links;
+}
+
+}  // namespace cleave

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "topology/link_sources.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "discovery/inventory.h"
+#include "topology/graph.h"
+#include "topology/link_source_kinds.h"
+
+namespace cleave {
+namespace {
+
+constexpr std::array<LinkSourceKind, 2> kKinds = {{
+    {"toml", "pairs of cards in cleave.toml itself: between = [{ from = ..., to = ..., width = ... }]", false, ReadTomlLinks},
+    {"tt-cluster-descriptor", "a cluster descriptor (YAML) as tt-umd's topology tool writes it", true, ReadTtClusterDescriptor},
+}};
+
+// A descriptor of 32 chips has 20 KiB.
+constexpr size_t kTextLimit = size_t{4} * 1024 * 1024;
+
+const LinkSourceKind* FindKind(std::string_view name) {
+  auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](const LinkSourceKind& kind) { return kind.name == name; });
+  return found == kKinds.end() ? nullptr : &*found;
+}
+
+std::string ReadLinkText(const std::string& path, std::string& text) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::generic_category().message(errno);
+  text.resize(kTextLimit + 1);
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (file.bad()) return "cannot be read";  // a directory, for one
+  if (text.size() > kTextLimit) return fmt::format("longer than {} bytes", kTextLimit);
+  return "";
+}
+
+// The only card that `matches`; -1 when there is none, -2 when there are several.
+int OnlyCard(const Inventory& inventory, const std::function<bool(const Card&)>& matches) {
+  int only = -1;
+  for (size_t i = 0; i < inventory.cards.size(); ++i) {
+    if (!matches(inventory.cards[i])) continue;
+    if (only != -1) return -2;
+    only = static_cast<int>(i);
+  }
+  return only;
+}
+
+}  // namespace
+
+int FindCard(const Inventory& inventory, std::string_view name) {
+  if (name.empty()) return -1;
+  const std::string wanted = ToLower(name);
+  const std::array<std::function<bool(const Card&)>, 3> ways = {
+      [&](const Card& card) { return card.id == name; },
+      [&](const Card& card) { return ToLower(card.address) == wanted; },
+      [&](const Card& card) {
+        auto serial = card.attributes.find("serial");
+        return serial != card.attributes.end() && ToLower(ToText(serial->second)) == wanted;
+      },
+  };
+  for (const auto& way : ways) {
+    int card = OnlyCard(inventory, way);
+    if (card != -1) return std::max(card, -1);
+  }
+  return -1;
+}
+
+std::span<const LinkSourceKind> LinkSourceKinds() { return kKinds; }
+
+void CheckLinkSources(const Config& config, Diagnostics& diagnostics) {
+  std::vector<std::string> names;
+  for (const LinkSourceKind& kind : kKinds) names.emplace_back(kind.name);
+  for (const LinkSource& source : config.links) {
+    if (source.source.empty()) continue;  // reported where the file was read
+    const LinkSourceKind* kind = FindKind(source.source);
+    if (kind == nullptr) {
+      diagnostics.Error(source.pos, fmt::format("unknown source '{}' in [[links]]{}; there is {}", source.source,
+                                                DidYouMean(source.source, names), Join(names, ", ")));
+      continue;
+    }
+    if (kind->needs_path && source.path.empty()) {
+      diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" needs a 'path'", source.source));
+    }
+    if (!kind->needs_path && !source.path.empty()) {
+      diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" reads no file: no 'path'", source.source));
+    }
+    if (kind->needs_path && !source.pairs.empty()) {
+      diagnostics.Error(source.pos, "'between' in [[links]] is for source = \"toml\"");
+    }
+    if (!kind->needs_path && source.pairs.empty()) {
+      diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" needs 'between'", source.source));
+    }
+    if (source.kind == "board") {
+      diagnostics.Error(source.pos, "kind = \"board\" in [[links]] is taken: profiles say which cards share a board");
+    }
+  }
+}
+
+LinkTexts ReadLinkTexts(const Config& config) {
+  LinkTexts result;
+  for (const LinkSource& source : config.links) {
+    std::string text;
+    const LinkSourceKind* kind = FindKind(source.source);
+    bool has_file = kind != nullptr && kind->needs_path && !source.path.empty();
+    result.problems.push_back(has_file ? ReadLinkText(source.path, text) : "");
+    if (!result.problems.back().empty()) text.clear();
+    result.texts.push_back(std::move(text));
+  }
+  return result;
+}
+
+std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, const Inventory& inventory,
+                               std::vector<Oddity>& oddities) {
+  std::vector<Link> links;
+  for (size_t i = 0; i < config.links.size(); ++i) {
+    const LinkSource& source = config.links[i];
+    const LinkSourceKind* kind = FindKind(source.source);
+    if (kind == nullptr) continue;  // an error of the configuration, reported by CheckLinkSources
+    const std::string subject = kind->needs_path ? source.path : ToString(source.pos);
+    if (i < texts.problems.size() && !texts.problems[i].empty()) {
+      oddities.push_back({subject, fmt::format("links of {}: {}", source.source, texts.problems[i])});
+      continue;
+    }
+    absl::StatusOr<std::vector<Link>> found =
+        kind->read(source, i < texts.texts.size() ? texts.texts[i] : std::string(), inventory, oddities);
+    if (!found.ok()) {
+      oddities.push_back({subject, fmt::format("links of {}: {}", source.source, MessageOf(found.status()))});
+      continue;
+    }
+    for (Link& link : *found) {
+      link.weight = config.weights.link * link.width;
+      links.push_back(std::move(link));
+    }
+  }
+  return links;
+}
+
+}  // namespace cleave

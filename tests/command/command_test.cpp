@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line as a user meets it: the real binary, its output and exit codes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "tests/machine.h"
+
+namespace cleave {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+struct Result {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+Result Run(const std::string& arguments) {
+  testing::TempDir dir;
+  std::string command = std::string(CLEAVE_BIN) + " " + arguments + " 2>" + (dir / "err") + " </dev/null";
+  FILE* pipe = popen(command.c_str(), "r");
+  Result result;
+  std::array<char, 4096> buffer{};
+  while (size_t got = fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), got);
+  int status = pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  result.err = testing::ReadFileOrDie(dir / "err");
+  return result;
+}
+
+std::string Machine(const std::string& name) { return " --root " + testing::SourcePath("tests/machines/" + name + ".tar.zst"); }
+
+TEST(Command, HelpAndWrongUsage) {
+  Result help = Run("--help");
+  EXPECT_EQ(help.code, 0);
+  for (const char* command : {"serve", "check", "plan", "topology", "prefer", "capture", "demo"}) {
+    EXPECT_THAT(help.out, HasSubstr(command));
+    EXPECT_EQ(Run(std::string(command) + " --help").code, 0) << command;
+  }
+  EXPECT_EQ(Run("").code, 2);
+  EXPECT_EQ(Run("plann").code, 2);
+  EXPECT_EQ(Run("plan --output yaml").code, 2);
+  EXPECT_EQ(Run("prefer tenstorrent.com/n300").code, 2);
+  EXPECT_THAT(Run("--version").out, StartsWith("cleave "));
+}
+
+TEST(Command, PlanSaysWhatTheNodeOffers) {
+  Result plan = Run("plan --output json --node-name node-a" + Machine("tenstorrent-4x-n300"));
+  ASSERT_EQ(plan.code, 0) << plan.err;
+  Json json = Json::parse(plan.out);
+  EXPECT_EQ(json["node"], "node-a");
+  ASSERT_EQ(json["resources"].size(), 1U);
+  EXPECT_EQ(json["resources"][0]["name"], "tenstorrent.com/n300");
+  EXPECT_EQ(json["resources"][0]["unit"], "card");
+  EXPECT_EQ(json["resources"][0]["prefer"], "closest");
+  EXPECT_EQ(json["resources"][0]["units"][3]["id"], "0000:ca:00.0");
+  EXPECT_EQ(json["resources"][0]["units"][3]["cards"], Json({"0000:ca:00.0"}));
+  EXPECT_EQ(json["resources"][0]["units"][3]["numa_nodes"], Json({1}));
+  EXPECT_EQ(json["resources"][0]["units"][3]["device_nodes"], Json({"/dev/tenstorrent/3"}));
+  EXPECT_EQ(json["resources"][0]["units"][3]["health"], "healthy");
+  EXPECT_THAT(Run("plan" + Machine("tenstorrent-4x-n300")).out, HasSubstr("tenstorrent.com/n300: 4 of 4 allocatable"));
+  EXPECT_THAT(Run("plan" + Machine("tt-oddities")).out, HasSubstr("Grayskull: not supported by tt-kmd since 2.2"));
+}
+
+TEST(Command, NoCardIsNoError) {
+  testing::TempDir empty;
+  for (const char* command : {"plan", "check", "topology", "topology --functions", "topology --matrix"}) {
+    Result result = Run(std::string(command) + " --root " + empty.path());
+    EXPECT_EQ(result.code, 0) << command << result.err;
+    EXPECT_NE(result.out, "") << command;
+  }
+}
+
+TEST(Command, CheckSaysEverythingThatIsWrong) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "bad.toml", "[[resource]]\nname = \"n300\"\nprefr = 1\n[[links]]\nsource = \"nccl\"\n");
+  Result bad = Run("check --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300"));
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:2:8: resource name 'n300': it needs a domain"));
+  EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:3:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
+  EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:4:1:"));
+  EXPECT_THAT(bad.err, HasSubstr("3 problems; nothing would be registered"));
+  EXPECT_EQ(bad.out, "");
+  Json json = Json::parse(Run("check --output json --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300")).out);
+  EXPECT_EQ(json["errors"].size(), 3U);
+  EXPECT_EQ(json["errors"][0]["line"], 2);
+  Result path = Run("check --kubelet-dir /" + std::string(120, 'k') + Machine("tenstorrent-4x-n300"));
+  EXPECT_EQ(path.code, 1) << "a socket path that is too long";
+  EXPECT_EQ(Run("check" + Machine("tenstorrent-4x-n300")).code, 0);
+  EXPECT_EQ(Run("check --config /nowhere.toml" + Machine("tenstorrent-4x-n300")).code, 1);
+  EXPECT_THAT(Run("plan --root /nowhere").err, HasSubstr("/nowhere"));
+}
+
+TEST(Command, CheckReadsAProfile) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "x.toml", "schema = 1\nname = \"x\"\n[entries]\nclas = \"x\"\nid = \"{name}\"\n");
+  Result bad = Run("check --profile " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
+  EXPECT_EQ(bad.code, 1);
+  EXPECT_THAT(bad.err, HasSubstr(dir / "x.toml:4:1: unknown key 'clas' in [entries] (did you mean 'class'?)"));
+}
+
+class PreferCommand : public ::testing::Test {
+ protected:
+  PreferCommand() {
+    testing::WriteFile(dir_ / "links.toml", "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
+                                                testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml") + "\"\n");
+  }
+  Json Prefer(const std::string& arguments) {
+    Result result = Run("prefer tenstorrent.com/n300 --output json --config " + (dir_ / "links.toml") + Machine("tenstorrent-4x-n300") + " " + arguments);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return Json::parse(result.out);
+  }
+  testing::TempDir dir_;
+};
+
+TEST_F(PreferCommand, ChoosesALinkedPair) {
+  Json json = Prefer("-n 2");
+  EXPECT_EQ(json["chosen"], Json({"0000:31:00.0", "0000:4b:00.0"}));
+  EXPECT_EQ(json["score"], 420) << "same NUMA node 20, four links 400";
+  EXPECT_EQ(json["optimal"], true);
+  EXPECT_EQ(json["gap"], 0);
+  EXPECT_EQ(json["available"].size(), 4U);
+  EXPECT_EQ(Prefer("-n 2 --available 0000:4b:00.0,0000:b1:00.0,0000:ca:00.0")["chosen"], Json({"0000:b1:00.0", "0000:ca:00.0"}));
+  EXPECT_EQ(Prefer("-n 2 --must-include 0000:ca:00.0")["chosen"], Json({"0000:b1:00.0", "0000:ca:00.0"}));
+  EXPECT_EQ(Prefer("-n 4")["score"], 420 + 420 + 210 + 210 + 10 + 10);
+}
+
+TEST_F(PreferCommand, RefusesWhatCannotBe) {
+  EXPECT_THAT(Run("prefer tenstorrent.com/n30 -n 1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("does not offer 'tenstorrent.com/n30' (did you mean 'tenstorrent.com/n300'?)"));
+  EXPECT_THAT(Run("prefer tenstorrent.com/n300 -n 5" + Machine("tenstorrent-4x-n300")).err, HasSubstr("5 of tenstorrent.com/n300 were asked for, 4 are available"));
+  EXPECT_THAT(Run("prefer tenstorrent.com/n300 -n 1 --available 0000:4b:00.1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("has no device '0000:4b:00.1' (did you mean '0000:4b:00.0'?)"));
+}
+
+TEST(Command, TopologyKeepsItsJson) {
+  Json json = Json::parse(Run("topology --output json" + Machine("tenstorrent-4x-n300")).out);
+  for (const char* key : {"numa_nodes", "cards", "relation", "affinity", "links"}) EXPECT_TRUE(json.contains(key)) << key;
+  for (const char* key : {"id", "profile", "address", "addresses", "numa_nodes", "attributes", "device_nodes", "health"}) {
+    EXPECT_TRUE(json["cards"][0].contains(key)) << key;
+  }
+  EXPECT_EQ(json["relation"][0][1], "same_numa");
+  EXPECT_EQ(json["relation"][0][2], "cross_numa");
+  EXPECT_EQ(json["affinity"][0][1], 20);
+  EXPECT_EQ(json["affinity"][0][2], 10);
+  Json functions = Json::parse(Run("topology --functions --output json" + Machine("nec-ve8-skx")).out);
+  EXPECT_EQ(functions["functions"].size(), 28U);
+  EXPECT_EQ(functions["relation"].size(), 28U);
+}
+
+// What was captured must look as the machine did.
+TEST(Command, CaptureAndReplay) {
+  for (const char* name : {"tenstorrent-4x-n300", "tt-mixed-2numa", "tt-p300-2numa", "nec-ve8-skx"}) {
+    testing::TempDir dir;
+    Result captured = Run("capture " + (dir / "copy.tar.zst") + Machine(name));
+    ASSERT_EQ(captured.code, 0) << captured.err;
+    for (const char* command : {"plan --output json --node-name a", "topology --output json", "topology --functions --output json"}) {
+      std::string copy = Run(std::string(command) + " --root " + (dir / "copy.tar.zst")).out;
+      EXPECT_EQ(copy, Run(std::string(command) + Machine(name)).out) << name << " " << command;
+    }
+    EXPECT_LT(std::filesystem::file_size(dir / "copy.tar.zst"), 200'000U);
+  }
+  EXPECT_EQ(Run("capture /tmp/x.zip").code, 1);
+}
+
+}  // namespace
+}  // namespace cleave

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// The choice against an oracle that tries every subset and shares no code with it.
+#include "policy/choose.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <numeric>
+#include <optional>
+#include <random>
+#include <set>
+#include <vector>
+
+namespace cleave {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsSupersetOf;
+using ::testing::SizeIs;
+
+struct Oracle {
+  double score = -1;
+  std::vector<int> untouched;
+  uint32_t bits = 0;  // the first unit is the highest bit, so that "comes first" is "is greater"
+};
+
+// What design says, by brute force: highest score, then most untouched subtrees level by level, then first in order.
+Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
+  uint32_t allowed = 0;
+  uint32_t must = 0;
+  uint32_t healthy = 0;
+  auto bit = [&](size_t unit) { return 1U << (topology.size - 1 - unit); };
+  for (size_t unit : request.available) allowed |= bit(unit);
+  for (size_t unit : request.must_include) must |= bit(unit);
+  for (size_t unit : request.healthy) healthy |= bit(unit);
+  allowed |= must;
+  Oracle best;
+  bool found = false;
+  for (uint32_t set = 0; set < (1U << topology.size); ++set) {
+    if (std::popcount(set) != static_cast<int>(request.size) || (set & ~allowed) != 0 || (set & must) != must) continue;
+    Oracle one;
+    one.bits = set;
+    one.score = 0;
+    for (size_t a = 0; a < topology.size; ++a) {
+      for (size_t b = 0; b < a; ++b) {
+        if ((set & bit(a)) != 0 && (set & bit(b)) != 0) one.score += topology.Affinity(a, b);
+      }
+    }
+    for (const auto& level : topology.subtrees) {
+      int count = 0;
+      for (const std::vector<size_t>& units : level) {
+        uint32_t mask = 0;
+        for (size_t unit : units) mask |= bit(unit);
+        bool in_use = (mask & healthy & ~allowed) != 0;
+        if (!in_use && (mask & set) == 0) ++count;
+      }
+      one.untouched.push_back(count);
+    }
+    bool better = !found || one.score > best.score + 1e-6;
+    if (found && !better && one.score > best.score - 1e-6) {
+      better = one.untouched > best.untouched || (one.untouched == best.untouched && one.bits > best.bits);
+    }
+    if (better) best = one;
+    found = true;
+  }
+  return best;
+}
+
+uint32_t Bits(const UnitTopology& topology, const std::vector<size_t>& units) {
+  uint32_t bits = 0;
+  for (size_t unit : units) bits |= 1U << (topology.size - 1 - unit);
+  return bits;
+}
+
+// A random machine: nodes of switches of units, with a few links when asked for.
+UnitTopology RandomTopology(std::mt19937& random, size_t n, bool links) {
+  UnitTopology topology;
+  topology.size = n;
+  topology.affinity.assign(n * n, 0);
+  std::vector<size_t> node(n);
+  std::vector<size_t> plug(n);
+  for (size_t i = 0; i < n; ++i) {
+    node[i] = random() % 3;
+    plug[i] = node[i] * 4 + random() % 3;
+  }
+  topology.subtrees.resize(2);
+  for (auto [level, of] : {std::pair{0, &node}, std::pair{1, &plug}}) {
+    for (size_t value : std::set<size_t>(of->begin(), of->end())) {
+      std::vector<size_t> units;
+      for (size_t i = 0; i < n; ++i) {
+        if ((*of)[i] == value) units.push_back(i);
+      }
+      if (units.size() > 1) topology.subtrees[static_cast<size_t>(level)].push_back(units);
+    }
+  }
+  for (size_t a = 0; a < n; ++a) {
+    for (size_t b = 0; b < a; ++b) {
+      double value = plug[a] == plug[b] ? 50 : node[a] == node[b] ? 20 : 10;
+      if (links && random() % 4 == 0) value += 100.0 * (1 + random() % 4);
+      topology.affinity[a * n + b] = topology.affinity[b * n + a] = value;
+    }
+  }
+  return topology;
+}
+
+TEST(Choose, IsWhatBruteForceFinds) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 1500; ++round) {
+    size_t n = 1 + random() % 11;
+    UnitTopology topology = RandomTopology(random, n, round % 2 == 0);
+    ChoiceRequest request;
+    for (size_t i = 0; i < n; ++i) {
+      if (random() % 8 != 0) request.healthy.push_back(i);
+    }
+    for (size_t unit : request.healthy) {
+      if (random() % 4 != 0) request.available.push_back(unit);
+    }
+    std::vector<size_t> shuffled = request.available;
+    std::shuffle(shuffled.begin(), shuffled.end(), random);
+    if (!shuffled.empty()) shuffled.resize(random() % std::min<size_t>(shuffled.size() + 1, 3));
+    request.must_include = shuffled;
+    if (request.available.empty()) continue;
+    request.size = request.must_include.size() + random() % (request.available.size() - request.must_include.size() + 1);
+    if (request.size == 0) continue;
+    Choice choice = Choose(Preference::kClosest, topology, request);
+    Oracle oracle = BruteForce(topology, request);
+    ASSERT_TRUE(choice.optimal);
+    ASSERT_EQ(choice.gap, 0);
+    ASSERT_THAT(choice.units, SizeIs(request.size));
+    ASSERT_THAT(choice.units, IsSupersetOf(request.must_include));
+    ASSERT_NEAR(choice.score, oracle.score, 1e-6) << "round " << round;
+    ASSERT_EQ(Bits(topology, choice.units), oracle.bits) << "round " << round;
+  }
+}
+
+TEST(Choose, SixteenAreAlwaysProven) {
+  std::mt19937 random(8);
+  for (size_t k = 1; k <= 16; ++k) {
+    UnitTopology topology = RandomTopology(random, 16, k % 2 == 0);
+    ChoiceRequest request;
+    request.size = k;
+    request.budget_steps = 1;  // does not matter for so few
+    request.available.resize(16);
+    std::iota(request.available.begin(), request.available.end(), size_t{0});
+    request.healthy = request.available;
+    Choice choice = Choose(Preference::kClosest, topology, request);
+    EXPECT_TRUE(choice.optimal) << k;
+    EXPECT_EQ(Bits(topology, choice.units), BruteForce(topology, request).bits) << k;
+  }
+}
+
+TEST(Choose, ATinyBudgetIsAdmittedWithATrueGap) {
+  std::mt19937 random(9);
+  UnitTopology topology = RandomTopology(random, 24, true);
+  ChoiceRequest request;
+  request.size = 9;
+  request.available.resize(24);
+  std::iota(request.available.begin(), request.available.end(), size_t{0});
+  request.healthy = request.available;
+  request.budget_steps = 100;
+  Choice small = Choose(Preference::kClosest, topology, request);
+  ASSERT_FALSE(small.optimal);
+  request.budget_steps = 2'000'000'000;
+  Choice full = Choose(Preference::kClosest, topology, request);
+  ASSERT_TRUE(full.optimal);
+  EXPECT_THAT(small.units, SizeIs(9));
+  EXPECT_LE(full.score, small.score + small.gap + 1e-6);
+  EXPECT_GE(full.score, small.score - 1e-6);
+}
+
+TEST(Choose, TheSameQuestionHasTheSameAnswer) {
+  std::mt19937 random(10);
+  UnitTopology topology = RandomTopology(random, 40, true);
+  ChoiceRequest request;
+  request.size = 11;
+  for (size_t i = 0; i < 40; ++i) request.available.push_back(39 - i);
+  request.healthy = request.available;
+  Choice first = Choose(Preference::kClosest, topology, request);
+  std::shuffle(request.available.begin(), request.available.end(), random);
+  Choice second = Choose(Preference::kClosest, topology, request);
+  EXPECT_EQ(first.units, second.units);
+  EXPECT_EQ(first.steps, second.steps);
+}
+
+// Two switches of two; one unit of the first is in use.
+TEST(Choose, FinishesWhatIsBegun) {
+  UnitTopology topology;
+  topology.size = 4;
+  topology.affinity = {0, 50, 20, 20, 50, 0, 20, 20, 20, 20, 0, 50, 20, 20, 50, 0};
+  topology.subtrees = {{{0, 1}, {2, 3}}};
+  ChoiceRequest request{.size = 1, .available = {1, 2, 3}, .must_include = {}, .healthy = {0, 1, 2, 3}};
+  EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(1));
+  request.available = {0, 1, 3};
+  EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(3));
+}
+
+TEST(Choose, AsksForMoreThanThereIs) {
+  UnitTopology topology;
+  topology.size = 2;
+  topology.affinity = {0, 20, 20, 0};
+  ChoiceRequest request{.size = 3, .available = {0, 1, 1, 7}, .must_include = {}, .healthy = {0, 1}};
+  Choice choice = Choose(Preference::kClosest, topology, request);
+  EXPECT_THAT(choice.units, ElementsAre(0, 1));
+  EXPECT_EQ(choice.score, 20);
+  EXPECT_THAT(Choose(Preference::kClosest, UnitTopology{}, ChoiceRequest{.size = 1, .available = {}, .must_include = {}, .healthy = {}}).units, SizeIs(0));
+}
+
+TEST(Choose, MustIncludeAloneIsTheAnswer) {
+  UnitTopology topology;
+  topology.size = 3;
+  topology.affinity = {0, 20, 10, 20, 0, 10, 10, 10, 0};
+  ChoiceRequest request{.size = 2, .available = {0, 1}, .must_include = {2}, .healthy = {0, 1, 2}};
+  EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(0, 2));
+  request.must_include = {1, 2};
+  EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(1, 2));
+}
+
+}  // namespace
+}  // namespace cleave

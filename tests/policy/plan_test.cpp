@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/policy/planning.h"
+
+namespace cleave {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using testing::LoadMachine;
+using testing::Planned;
+using testing::PlanOf;
+using testing::Reasons;
+using testing::Summary;
+
+TEST(Plan, OneResourceForEachCardType) {
+  auto root = LoadMachine("tt-mixed-2numa");
+  Planned planned = PlanOf(*root);
+  EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
+  ASSERT_THAT(planned.plan.resources, SizeIs(3));
+  for (const char* name : {"tenstorrent.com/n150", "tenstorrent.com/n300", "tenstorrent.com/p150a"}) {
+    const Resource* resource = planned.plan.Find(name);
+    ASSERT_NE(resource, nullptr) << name;
+    EXPECT_THAT(resource->units, SizeIs(2)) << name;
+  }
+  EXPECT_THAT(planned.plan.not_offered, IsEmpty());
+}
+
+TEST(Plan, ABoardOfTwoEndpointsIsOneDevice) {
+  auto root = LoadMachine("tt-p300-2numa");
+  Planned board = PlanOf(*root);
+  ASSERT_THAT(board.plan.resources, SizeIs(1));
+  const Resource& boards = board.plan.resources[0];
+  EXPECT_EQ(boards.name, "tenstorrent.com/p300c");
+  ASSERT_THAT(boards.units, SizeIs(2));
+  EXPECT_THAT(boards.units[0].cards, SizeIs(2));
+  EXPECT_THAT(boards.units[0].device_nodes, SizeIs(2));
+  EXPECT_THAT(boards.units[0].id, SizeIs(16)) << "the serial";
+  EXPECT_THAT(boards.units[0].numa_nodes, ElementsAre(0));
+  Planned endpoint = PlanOf(*root, "[profile.tenstorrent]\np300_unit = \"endpoint\"");
+  EXPECT_THAT(endpoint.plan.resources.at(0).units, SizeIs(4));
+}
+
+TEST(Plan, AGalaxyByEndpointTrayOrWhole) {
+  auto root = LoadMachine("tt-galaxy-wh");
+  EXPECT_THAT(PlanOf(*root).plan.resources.at(0).units, SizeIs(32));
+  Planned tray = PlanOf(*root, "[profile.tenstorrent]\ngalaxy_unit = \"tray\"");
+  EXPECT_EQ(tray.plan.resources.at(0).name, "tenstorrent.com/galaxy-wormhole-tray");
+  ASSERT_THAT(tray.plan.resources[0].units, SizeIs(4));
+  EXPECT_THAT(tray.plan.resources[0].units[0].device_nodes, SizeIs(8));
+  Planned whole = PlanOf(*root, "[profile.tenstorrent]\ngalaxy_unit = \"whole\"");
+  ASSERT_THAT(whole.plan.resources.at(0).units, SizeIs(1));
+  EXPECT_EQ(whole.plan.resources[0].name, "tenstorrent.com/galaxy-wormhole-host");
+  EXPECT_THAT(whole.plan.resources[0].units[0].numa_nodes, ElementsAre(0, 1));
+}
+
+TEST(Plan, AnIncompleteGroupIsNotOffered) {
+  auto root = LoadMachine("tt-galaxy-wh");
+  root->Remove("sys/class/tenstorrent/tenstorrent!0");
+  Planned tray = PlanOf(*root, "[profile.tenstorrent]\ngalaxy_unit = \"tray\"");
+  EXPECT_THAT(tray.plan.resources.at(0).units, SizeIs(3));
+  EXPECT_THAT(tray.plan.not_offered, SizeIs(7));
+  EXPECT_THAT(tray.plan.not_offered[0].reason, HasSubstr("has 7 of 8 cards"));
+}
+
+TEST(Plan, OddCardsAreLeftOutWithAReason) {
+  auto root = LoadMachine("tt-oddities");
+  Planned planned = PlanOf(*root);
+  EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
+  size_t unknown = 0;
+  size_t late = 0;
+  for (const NotOffered& one : planned.plan.not_offered) {
+    if (one.reason == "no resource takes it") ++unknown;
+    if (one.reason == "its card_type and serial cannot be read") ++late;
+  }
+  EXPECT_EQ(unknown, 1U) << "card type unknown";
+  EXPECT_EQ(late, 1U) << "just booted, on a still picture";
+  EXPECT_NE(PlanOf(*root, "[profile.tenstorrent]\nunknown_cards = \"offer\"").plan.Find("tenstorrent.com/unknown"), nullptr);
+}
+
+TEST(Plan, LinkedPairs) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  std::string toml = "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
+                     testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml") +
+                     "\"\n[[resource]]\nname = \"tenstorrent.com/n300-pair\"\nunit = \"group\"\ngroup_by = \"links\"\nsize = 2\nmin_width = 4\n";
+  Planned planned = PlanOf(*root, toml);
+  EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
+  EXPECT_EQ(Summary(planned.plan), "tenstorrent.com/n300-pair: 0000:31:00.0+0000:4b:00.0 0000:b1:00.0+0000:ca:00.0\n");
+}
+
+TEST(Plan, TheOperatorsResourcesComeFirst) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, R"(
+[[resource]]
+name = "example.com/reserved"
+where = { numa = 0 }
+except = { address = "0000:4b:00.0" }
+)");
+  EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
+  EXPECT_EQ(Summary(planned.plan), "example.com/reserved: 0000:31:00.0\ntenstorrent.com/n300: 0000:4b:00.0 0000:b1:00.0 0000:ca:00.0\n");
+  EXPECT_THAT(planned.plan.Find("example.com/reserved")->units[0].device_nodes, ElementsAre("/dev/tenstorrent/0")) << "the profile's container";
+}
+
+TEST(Plan, AResourceOfTheSameNameReplaces) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, "[[resource]]\nname = \"tenstorrent.com/n300\"\nwhere = { numa = 1 }\n");
+  EXPECT_EQ(Summary(planned.plan), "tenstorrent.com/n300: 0000:b1:00.0 0000:ca:00.0\n");
+  EXPECT_THAT(Reasons(planned.plan)["0000:31:00.0"], HasSubstr("is replaced in cleave.toml"));
+}
+
+TEST(Plan, DropAndExclude) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  EXPECT_THAT(PlanOf(*root, "drop = [\"tenstorrent.com/*\"]").plan.resources, IsEmpty());
+  Planned planned = PlanOf(*root, "exclude = [{ serial = \"010001461190302B\" }, { ordinal = 3 }]");
+  EXPECT_EQ(Summary(planned.plan), "tenstorrent.com/n300: 0000:4b:00.0 0000:b1:00.0\n");
+  EXPECT_EQ(Reasons(planned.plan)["0000:ca:00.0"], "it is excluded in cleave.toml");
+}
+
+TEST(Plan, ResourcesForOtherNodes) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  std::string toml = "[[resource]]\nname = \"example.com/a\"\nnodes = [\"gpu-*\"]\n";
+  EXPECT_EQ(Summary(PlanOf(*root, toml, "cpu-1").plan).substr(0, 15), "tenstorrent.com");
+  EXPECT_EQ(Summary(PlanOf(*root, toml, "gpu-1").plan).substr(0, 13), "example.com/a");
+}
+
+TEST(Plan, OverlapIsAnErrorWithAPlace) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\n[[resource]]\nname = \"a.com/y\"\nwhere = { numa = 0 }\n");
+  EXPECT_THAT(planned.diagnostics.Text(), HasSubstr("cleave.toml:3:1: card 0000:31:00.0 is offered as a.com/x and as a.com/y"));
+  Planned twice = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nwhere = { numa = 0 }\n[[resource]]\nname = \"a.com/x\"\nwhere = { numa = 1 }\n");
+  EXPECT_THAT(twice.diagnostics.Text(), HasSubstr("two [[resource]] are called a.com/x; the other is at cleave.toml:1:1"));
+}
+
+TEST(Plan, NamesAndIdsThatTheKubeletRefuses) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  EXPECT_THAT(PlanOf(*root, "[[resource]]\nname = \"n300\"\n").diagnostics.Text(), HasSubstr("cleave.toml:2:8: resource name 'n300': it needs a domain"));
+  // What a card says must not stop the other cards.
+  std::string entry = root->Resolve("sys/class/tenstorrent/tenstorrent!0").value();
+  root->AddFile(entry + "/tt_card_type", "n 300\n");
+  Planned planned = PlanOf(*root);
+  EXPECT_TRUE(planned.diagnostics.ok());
+  EXPECT_THAT(Reasons(planned.plan)["0000:31:00.0"], HasSubstr("resource name 'tenstorrent.com/n 300'"));
+  EXPECT_THAT(planned.plan.resources.at(0).units, SizeIs(3));
+  Planned ids = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nid = \"{serial}{serial}{serial}{serial}\"\n");
+  EXPECT_THAT(Reasons(ids.plan)["0000:4b:00.0"], HasSubstr("it has 64 characters, the kubelet allows 63"));
+}
+
+TEST(Plan, TwoProfilesMustNotClaimOneCard) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  std::string other = "schema = 1\nname = \"other\"\n[entries]\npci = { vendor = 0x1e52 }\nid = \"{pci.address}\"\n";
+  Planned planned = PlanOf(*root, "", "node-a", {{"other.toml", other}});
+  EXPECT_THAT(planned.diagnostics.Text(), HasSubstr("profiles 'other' and 'tenstorrent' both claim 0000:31:00.0"));
+}
+
+TEST(Plan, PiecesAreAPartition) {
+  auto root = LoadMachine("vendors/biren-runc-svi");
+  std::string profile = R"(
+schema = 1
+name = "biren"
+[entries]
+class = "biren"
+id = "{name}"
+piece_of = "{device/physical_id}"
+[entries.nodes]
+main = "/dev/biren/{name}"
+[container]
+devices = ["{nodes.main}"]
+[[resource]]
+name = "birentech.com/gpu"
+where = { pieces = 1 }
+[[resource]]
+name = "birentech.com/1-{pieces}-gpu"
+where = { pieces = "> 1" }
+unit = "partition"
+)";
+  Planned planned = PlanOf(*root, "profiles = [\"biren\"]", "node-a", {{"biren.toml", profile}});
+  EXPECT_EQ(Summary(planned.plan), "birentech.com/1-2-gpu: card_1 card_2\nbirentech.com/1-4-gpu: card_3 card_4 card_5 card_6\nbirentech.com/gpu: card_0 card_7\n");
+  const Resource* quarters = planned.plan.Find("birentech.com/1-4-gpu");
+  EXPECT_EQ(quarters->topology->Affinity(0, 1), 80) << "pieces of one card";
+}
+
+TEST(Plan, DiffSaysWhatTheServerMustDo) {
+  auto root = LoadMachine("tt-mixed-2numa");
+  Planned before = PlanOf(*root);
+  EXPECT_TRUE(Diff(before.plan, PlanOf(*root).plan).empty());
+  std::string function = root->Resolve("sys/bus/pci/devices/" + before.plan.Find("tenstorrent.com/n150")->units[0].id).value();
+  root->AddFile(function + "/config", std::string(64, '\xff'));
+  Planned after = PlanOf(*root, "drop = [\"*/n300\"]\n[[resource]]\nname = \"a.com/x\"\nwhere = { card_type = \"p150a\" }\n");
+  PlanDiff diff = Diff(before.plan, after.plan);
+  EXPECT_THAT(diff.added, ElementsAre("a.com/x"));
+  EXPECT_THAT(diff.changed, ElementsAre("tenstorrent.com/n150"));
+  EXPECT_THAT(diff.removed, ElementsAre("tenstorrent.com/n300", "tenstorrent.com/p150a"));
+}
+
+}  // namespace
+}  // namespace cleave
