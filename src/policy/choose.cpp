@@ -35,6 +35,7 @@ class Search {
       for (size_t j = 0; j < i; ++j) score_ += topology.Affinity(chosen_[i], chosen_[j]);
     }
     FindIntactSubtrees(request);
+    FindCeiling();
     FindReach();
   }
 
@@ -76,6 +77,28 @@ class Search {
         if (!in_use && !fixed) intact.push_back(units);
       }
       levels_.push_back(std::move(intact));
+    }
+  }
+
+  // How many subtrees can be left untouched at best, level by level: the units outside of them are taken first, then the
+  // largest of them. A set that reaches it cannot be beaten by one of equal score.
+  void FindCeiling() {
+    for (const std::vector<std::vector<size_t>>& level : levels_) {
+      std::vector<char> inside(topology_.size, 0);
+      std::vector<size_t> sizes;
+      for (const std::vector<size_t>& units : level) {
+        size_t open = 0;
+        for (size_t unit : units) {
+          if (std::binary_search(open_.begin(), open_.end(), unit)) ++open;
+          inside[unit] = 1;
+        }
+        sizes.push_back(open);
+      }
+      std::sort(sizes.begin(), sizes.end(), std::greater<>());
+      auto covered = static_cast<size_t>(std::count_if(open_.begin(), open_.end(), [&](size_t unit) { return !inside[unit]; }));
+      size_t touched = 0;
+      while (covered < k_ - fixed_.size() && touched < sizes.size()) covered += sizes[touched++];
+      ceiling_.push_back(static_cast<int>(sizes.size() - touched));
     }
   }
 
@@ -168,7 +191,8 @@ class Search {
     steps_ += open_.size() - next;
     if (steps_ > limit_) return false;
     double bound = Bound(next);
-    if (bound < best_score_ - kSame || (!explore_ties_ && bound <= best_score_ + kSame)) return true;
+    bool ties_matter = explore_ties_ && (guessed_ || best_untouched_ != ceiling_);
+    if (bound < best_score_ - kSame || (!ties_matter && bound <= best_score_ + kSame)) return true;
     Take(open_[next]);
     bool complete = Descend(next + 1);
     Drop();
@@ -230,6 +254,7 @@ class Search {
   std::vector<std::vector<double>> reach_;
   std::vector<double> bounds_;
   std::vector<std::vector<std::vector<size_t>>> levels_;
+  std::vector<int> ceiling_;
 
   std::vector<size_t> best_;
   double best_score_ = -std::numeric_limits<double>::infinity();

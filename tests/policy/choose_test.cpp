@@ -197,6 +197,23 @@ TEST(Choose, FinishesWhatIsBegun) {
   EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(3));
 }
 
+// Sixteen of a kind have 12,870 halves; all are equal, and the first is good enough.
+TEST(Choose, DoesNotWalkThroughEquals) {
+  UnitTopology topology;
+  topology.size = 16;
+  topology.affinity.assign(256, 20);
+  for (size_t i = 0; i < 16; ++i) topology.affinity[i * 17] = 0;
+  ChoiceRequest request;
+  request.size = 8;
+  request.available.resize(16);
+  std::iota(request.available.begin(), request.available.end(), size_t{0});
+  request.healthy = request.available;
+  Choice choice = Choose(Preference::kClosest, topology, request);
+  EXPECT_THAT(choice.units, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_TRUE(choice.optimal);
+  EXPECT_LT(choice.steps, 1000U);
+}
+
 TEST(Choose, AsksForMoreThanThereIs) {
   UnitTopology topology;
   topology.size = 2;
