@@ -22,7 +22,7 @@
 #include "output.h"
 #include "policy/choose.h"
 #include "policy/plan.h"
-#include "server/socket_path.h"
+#include "server/socket.h"
 #include "topology/render.h"
 
 namespace cleave {

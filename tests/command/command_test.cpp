@@ -28,7 +28,7 @@ struct Result {
   std::string err;
 };
 
-Result Run(const std::string& arguments) {
+Result Cleave(const std::string& arguments) {
   testing::TempDir dir;
   std::string command = std::string(CLEAVE_BIN) + " " + arguments + " 2>" + (dir / "err") + " </dev/null";
   FILE* pipe = popen(command.c_str(), "r");
@@ -44,21 +44,21 @@ Result Run(const std::string& arguments) {
 std::string Machine(const std::string& name) { return " --root " + testing::SourcePath("tests/machines/" + name + ".tar.zst"); }
 
 TEST(Command, HelpAndWrongUsage) {
-  Result help = Run("--help");
+  Result help = Cleave("--help");
   EXPECT_EQ(help.code, 0);
   for (const char* command : {"serve", "check", "plan", "topology", "prefer", "capture", "demo"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
-    EXPECT_EQ(Run(std::string(command) + " --help").code, 0) << command;
+    EXPECT_EQ(Cleave(std::string(command) + " --help").code, 0) << command;
   }
-  EXPECT_EQ(Run("").code, 2);
-  EXPECT_EQ(Run("plann").code, 2);
-  EXPECT_EQ(Run("plan --output yaml").code, 2);
-  EXPECT_EQ(Run("prefer tenstorrent.com/n300").code, 2);
-  EXPECT_THAT(Run("--version").out, StartsWith("cleave "));
+  EXPECT_EQ(Cleave("").code, 2);
+  EXPECT_EQ(Cleave("plann").code, 2);
+  EXPECT_EQ(Cleave("plan --output yaml").code, 2);
+  EXPECT_EQ(Cleave("prefer tenstorrent.com/n300").code, 2);
+  EXPECT_THAT(Cleave("--version").out, StartsWith("cleave "));
 }
 
 TEST(Command, PlanSaysWhatTheNodeOffers) {
-  Result plan = Run("plan --output json --node-name node-a" + Machine("tenstorrent-4x-n300"));
+  Result plan = Cleave("plan --output json --node-name node-a" + Machine("tenstorrent-4x-n300"));
   ASSERT_EQ(plan.code, 0) << plan.err;
   Json json = Json::parse(plan.out);
   EXPECT_EQ(json["node"], "node-a");
@@ -71,14 +71,14 @@ TEST(Command, PlanSaysWhatTheNodeOffers) {
   EXPECT_EQ(json["resources"][0]["units"][3]["numa_nodes"], Json({1}));
   EXPECT_EQ(json["resources"][0]["units"][3]["device_nodes"], Json({"/dev/tenstorrent/3"}));
   EXPECT_EQ(json["resources"][0]["units"][3]["health"], "healthy");
-  EXPECT_THAT(Run("plan" + Machine("tenstorrent-4x-n300")).out, HasSubstr("tenstorrent.com/n300: 4 of 4 allocatable"));
-  EXPECT_THAT(Run("plan" + Machine("tt-oddities")).out, HasSubstr("Grayskull: not supported by tt-kmd since 2.2"));
+  EXPECT_THAT(Cleave("plan" + Machine("tenstorrent-4x-n300")).out, HasSubstr("tenstorrent.com/n300: 4 of 4 allocatable"));
+  EXPECT_THAT(Cleave("plan" + Machine("tt-oddities")).out, HasSubstr("Grayskull: not supported by tt-kmd since 2.2"));
 }
 
 TEST(Command, NoCardIsNoError) {
   testing::TempDir empty;
   for (const char* command : {"plan", "check", "topology", "topology --functions", "topology --matrix"}) {
-    Result result = Run(std::string(command) + " --root " + empty.path());
+    Result result = Cleave(std::string(command) + " --root " + empty.path());
     EXPECT_EQ(result.code, 0) << command << result.err;
     EXPECT_NE(result.out, "") << command;
   }
@@ -87,27 +87,27 @@ TEST(Command, NoCardIsNoError) {
 TEST(Command, CheckSaysEverythingThatIsWrong) {
   testing::TempDir dir;
   testing::WriteFile(dir / "bad.toml", "[[resource]]\nname = \"n300\"\nprefr = 1\n[[links]]\nsource = \"nccl\"\n");
-  Result bad = Run("check --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300"));
+  Result bad = Cleave("check --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(bad.code, 1);
   EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:2:8: resource name 'n300': it needs a domain"));
   EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:3:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
   EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:4:1:"));
   EXPECT_THAT(bad.err, HasSubstr("3 problems; nothing would be registered"));
   EXPECT_EQ(bad.out, "");
-  Json json = Json::parse(Run("check --output json --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300")).out);
+  Json json = Json::parse(Cleave("check --output json --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300")).out);
   EXPECT_EQ(json["errors"].size(), 3U);
   EXPECT_EQ(json["errors"][0]["line"], 2);
-  Result path = Run("check --kubelet-dir /" + std::string(120, 'k') + Machine("tenstorrent-4x-n300"));
+  Result path = Cleave("check --kubelet-dir /" + std::string(120, 'k') + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(path.code, 1) << "a socket path that is too long";
-  EXPECT_EQ(Run("check" + Machine("tenstorrent-4x-n300")).code, 0);
-  EXPECT_EQ(Run("check --config /nowhere.toml" + Machine("tenstorrent-4x-n300")).code, 1);
-  EXPECT_THAT(Run("plan --root /nowhere").err, HasSubstr("/nowhere"));
+  EXPECT_EQ(Cleave("check" + Machine("tenstorrent-4x-n300")).code, 0);
+  EXPECT_EQ(Cleave("check --config /nowhere.toml" + Machine("tenstorrent-4x-n300")).code, 1);
+  EXPECT_THAT(Cleave("plan --root /nowhere").err, HasSubstr("/nowhere"));
 }
 
 TEST(Command, CheckReadsAProfile) {
   testing::TempDir dir;
   testing::WriteFile(dir / "x.toml", "schema = 1\nname = \"x\"\n[entries]\nclas = \"x\"\nid = \"{name}\"\n");
-  Result bad = Run("check --profile " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
+  Result bad = Cleave("check --profile " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(bad.code, 1);
   EXPECT_THAT(bad.err, HasSubstr(dir / "x.toml:4:1: unknown key 'clas' in [entries] (did you mean 'class'?)"));
 }
@@ -119,7 +119,7 @@ class PreferCommand : public ::testing::Test {
                                                 testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml") + "\"\n");
   }
   Json Prefer(const std::string& arguments) {
-    Result result = Run("prefer tenstorrent.com/n300 --output json --config " + (dir_ / "links.toml") + Machine("tenstorrent-4x-n300") + " " + arguments);
+    Result result = Cleave("prefer tenstorrent.com/n300 --output json --config " + (dir_ / "links.toml") + Machine("tenstorrent-4x-n300") + " " + arguments);
     EXPECT_EQ(result.code, 0) << result.err;
     return Json::parse(result.out);
   }
@@ -139,13 +139,13 @@ TEST_F(PreferCommand, ChoosesALinkedPair) {
 }
 
 TEST_F(PreferCommand, RefusesWhatCannotBe) {
-  EXPECT_THAT(Run("prefer tenstorrent.com/n30 -n 1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("does not offer 'tenstorrent.com/n30' (did you mean 'tenstorrent.com/n300'?)"));
-  EXPECT_THAT(Run("prefer tenstorrent.com/n300 -n 5" + Machine("tenstorrent-4x-n300")).err, HasSubstr("5 of tenstorrent.com/n300 were asked for, 4 are available"));
-  EXPECT_THAT(Run("prefer tenstorrent.com/n300 -n 1 --available 0000:4b:00.1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("has no device '0000:4b:00.1' (did you mean '0000:4b:00.0'?)"));
+  EXPECT_THAT(Cleave("prefer tenstorrent.com/n30 -n 1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("does not offer 'tenstorrent.com/n30' (did you mean 'tenstorrent.com/n300'?)"));
+  EXPECT_THAT(Cleave("prefer tenstorrent.com/n300 -n 5" + Machine("tenstorrent-4x-n300")).err, HasSubstr("5 of tenstorrent.com/n300 were asked for, 4 are available"));
+  EXPECT_THAT(Cleave("prefer tenstorrent.com/n300 -n 1 --available 0000:4b:00.1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("has no device '0000:4b:00.1' (did you mean '0000:4b:00.0'?)"));
 }
 
 TEST(Command, TopologyKeepsItsJson) {
-  Json json = Json::parse(Run("topology --output json" + Machine("tenstorrent-4x-n300")).out);
+  Json json = Json::parse(Cleave("topology --output json" + Machine("tenstorrent-4x-n300")).out);
   for (const char* key : {"numa_nodes", "cards", "relation", "affinity", "links"}) EXPECT_TRUE(json.contains(key)) << key;
   for (const char* key : {"id", "profile", "address", "addresses", "numa_nodes", "attributes", "device_nodes", "health"}) {
     EXPECT_TRUE(json["cards"][0].contains(key)) << key;
@@ -154,7 +154,7 @@ TEST(Command, TopologyKeepsItsJson) {
   EXPECT_EQ(json["relation"][0][2], "cross_numa");
   EXPECT_EQ(json["affinity"][0][1], 20);
   EXPECT_EQ(json["affinity"][0][2], 10);
-  Json functions = Json::parse(Run("topology --functions --output json" + Machine("nec-ve8-skx")).out);
+  Json functions = Json::parse(Cleave("topology --functions --output json" + Machine("nec-ve8-skx")).out);
   EXPECT_EQ(functions["functions"].size(), 28U);
   EXPECT_EQ(functions["relation"].size(), 28U);
 }
@@ -163,15 +163,15 @@ TEST(Command, TopologyKeepsItsJson) {
 TEST(Command, CaptureAndReplay) {
   for (const char* name : {"tenstorrent-4x-n300", "tt-mixed-2numa", "tt-p300-2numa", "nec-ve8-skx"}) {
     testing::TempDir dir;
-    Result captured = Run("capture " + (dir / "copy.tar.zst") + Machine(name));
+    Result captured = Cleave("capture " + (dir / "copy.tar.zst") + Machine(name));
     ASSERT_EQ(captured.code, 0) << captured.err;
     for (const char* command : {"plan --output json --node-name a", "topology --output json", "topology --functions --output json"}) {
-      std::string copy = Run(std::string(command) + " --root " + (dir / "copy.tar.zst")).out;
-      EXPECT_EQ(copy, Run(std::string(command) + Machine(name)).out) << name << " " << command;
+      std::string copy = Cleave(std::string(command) + " --root " + (dir / "copy.tar.zst")).out;
+      EXPECT_EQ(copy, Cleave(std::string(command) + Machine(name)).out) << name << " " << command;
     }
     EXPECT_LT(std::filesystem::file_size(dir / "copy.tar.zst"), 200'000U);
   }
-  EXPECT_EQ(Run("capture /tmp/x.zip").code, 1);
+  EXPECT_EQ(Cleave("capture /tmp/x.zip").code, 1);
 }
 
 }  // namespace

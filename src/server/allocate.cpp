@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/allocate.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/host_root.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "discovery/inventory.h"
+#include "policy/plan.h"
+#include "server/snapshot.h"
+
+namespace cleave {
+namespace {
+
+bool HasComponent(const std::string& path, const std::string& component) {
+  std::vector<std::string> parts = Split(path, '/');
+  return std::find(parts.begin(), parts.end(), component) != parts.end();
+}
+
+// A captured /sys alone says nothing about device nodes.
+bool LacksNode(const HostRoot& root, const std::string& path) { return !root.Exists(path) && root.Exists("dev"); }
+
+absl::Status CheckEntry(const HostRoot& root, const Card& card) {
+  if (card.address.empty() || BaseName(card.entry) == card.address) {
+    if (root.Exists(card.entry)) return absl::OkStatus();
+    return absl::AbortedError(fmt::format("/{} is not there", card.entry));
+  }
+  // One readlink(2) is enough where the entry has a device link, as every class entry does.
+  absl::StatusOr<std::string> device = root.ReadLink(card.entry + "/device");
+  if (device.ok() && BaseName(*device) == card.address) return absl::OkStatus();
+  absl::StatusOr<std::string> resolved = root.Resolve(card.entry + "/device");
+  if (resolved.ok() && HasComponent(*resolved, card.address)) return absl::OkStatus();
+  return absl::AbortedError(fmt::format("/{} does not lead to {}", card.entry, card.address));
+}
+
+// OK with `keep` false when the mount is left out.
+absl::Status CheckMount(const HostRoot& root, const ContainerEdits::Mount& mount, bool& keep) {
+  keep = root.Exists(mount.host);
+  std::string problem = keep ? "" : "is not there";
+  if (keep && !mount.file_system.empty()) {
+    absl::StatusOr<std::string> type = root.MountTypeAt(mount.host);
+    keep = type.ok() && *type == mount.file_system;
+    if (!keep) problem = fmt::format("has no {} mounted on it", mount.file_system);
+  }
+  if (keep || mount.optional) return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format("mount of {}: the host's directory {}", mount.host, problem));
+}
+
+}  // namespace
+
+absl::Status CheckCard(const HostRoot& root, const Card& card) {
+  CLEAVE_RETURN_IF_ERROR(Annotate(CheckEntry(root, card), "card " + card.id));
+  for (const auto& [role, path] : card.nodes) {
+    if (LacksNode(root, path)) {
+      return absl::AbortedError(fmt::format("card {}: its device node {} is not there", card.id, path));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const HostRoot& root,
+                                                 const std::vector<std::string>& ids) {
+  const Resource* resource = snapshot.Find();
+  if (resource == nullptr) return absl::NotFoundError(snapshot.resource + " is not offered any more");
+  CLEAVE_ASSIGN_OR_RETURN(ContainerEdits edits, MakeEdits(*snapshot.plan, *resource, ids));
+  for (const std::string& id : ids) {
+    const Unit* unit = resource->Find(id);
+    for (size_t card : unit->cards) {
+      CLEAVE_RETURN_IF_ERROR(Annotate(CheckCard(root, snapshot.plan->inventory->cards[card]), "device " + id));
+    }
+  }
+  std::string all = Join(ids, ",");
+  std::vector<ContainerEdits::Mount> mounts;
+  for (ContainerEdits::Mount& mount : edits.mounts) {
+    bool keep = false;
+    CLEAVE_RETURN_IF_ERROR(Annotate(CheckMount(root, mount, keep), "device " + all));
+    if (keep) mounts.push_back(std::move(mount));
+  }
+  edits.mounts = std::move(mounts);
+  for (const std::string& path : edits.devices) {
+    if (LacksNode(root, path)) {
+      return absl::AbortedError(fmt::format("device {}: the device node {} is not there", all, path));
+    }
+  }
+  return edits;
+}
+
+bool IsWorthARescan(const absl::Status& status) { return absl::IsAborted(status) || absl::IsNotFound(status); }
+
+}  // namespace cleave

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/held_devices.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+#include "config/config.h"
+#include "config/profile.h"
+#include "config/resource_spec.h"
+#include "discovery/inventory.h"
+#include "policy/plan.h"
+#include "server/kubelet_client.h"
+
+namespace cleave {
+namespace {
+
+// A shell pattern for everything that a template may become.
+std::string PatternOf(std::string_view source) {
+  std::string pattern;
+  for (size_t i = 0; i < source.size(); ++i) {
+    bool doubled = i + 1 < source.size() && source[i + 1] == source[i];
+    if ((source[i] == '{' || source[i] == '}') && doubled) {
+      pattern += source[i++];
+    } else if (source[i] == '{') {
+      pattern += '*';
+      while (i < source.size() && source[i] != '}') ++i;
+    } else {
+      pattern += source[i];
+    }
+  }
+  return pattern;
+}
+
+bool IsForNode(const ResourceSpec& spec, const std::string& node_name) {
+  return spec.nodes.empty() || std::any_of(spec.nodes.begin(), spec.nodes.end(),
+                                           [&](const std::string& pattern) { return GlobMatch(pattern, node_name); });
+}
+
+bool Names(const std::vector<ResourceSpec>& specs, const std::string& node_name, const std::string& resource) {
+  return std::any_of(specs.begin(), specs.end(), [&](const ResourceSpec& spec) {
+    return IsForNode(spec, node_name) && GlobMatch(PatternOf(spec.name.source()), resource);
+  });
+}
+
+}  // namespace
+
+bool CouldOffer(const Settings& settings, const std::string& node_name, std::string_view resource) {
+  std::string name(resource);
+  if (!BadResourceName(resource).empty()) return false;
+  if (Names(settings.config.resources, node_name, name)) return true;
+  for (const std::string& pattern : settings.config.drop) {
+    if (GlobMatch(pattern, name)) return false;
+  }
+  return std::any_of(settings.profiles.begin(), settings.profiles.end(), [&](const Profile& profile) {
+    bool active = settings.config.profiles.empty() ? profile.is_default : settings.Named(profile);
+    return active && Names(profile.resources, node_name, name);
+  });
+}
+
+bool HeldDevices::IsHeld(const std::string& resource, const std::string& id) const {
+  auto found = held_.find(resource);
+  return found != held_.end() && found->second.contains(id);
+}
+
+void HeldDevices::SetHeld(HeldIds held, Clock::time_point asked) {
+  held_ = std::move(held);
+  asked_ = asked;
+  std::erase_if(left_, [&](const auto& item) {
+    return item.second + linger_ < asked && !IsHeld(item.first.first, item.first.second);
+  });
+}
+
+void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& settings, Clock::time_point now) {
+  std::map<std::string, Resource> resources;
+  for (Resource& resource : plan.resources) resources.emplace(resource.name, std::move(resource));
+  auto offered = [&](const std::string& name) {
+    return resources.contains(name) || CouldOffer(settings, plan.node_name, name);
+  };
+  // One that cannot be offered takes what it has left with it.
+  std::erase_if(left_, [&](const auto& item) { return !offered(item.first.first); });
+  auto note = [&](const Resource& old) {
+    for (const Unit& unit : old.units) {
+      if (resources[old.name].Find(unit.id) == nullptr) left_.try_emplace({old.name, unit.id}, now);
+    }
+  };
+  if (before != nullptr) {
+    for (const Resource& old : before->resources) {
+      if (!offered(old.name)) continue;
+      Resource& resource = resources[old.name];
+      resource.name = old.name;
+      note(old);
+    }
+  }
+  std::erase_if(left_, [&](const auto& item) { return resources[item.first.first].Find(item.first.second) != nullptr; });
+  std::map<std::string, std::set<std::string>> ghosts;
+  for (const auto& [key, since] : left_) ghosts[key.first].insert(key.second);
+  for (const auto& [name, ids] : held_) {
+    if (!offered(name)) continue;
+    for (const std::string& id : ids) {
+      if (resources[name].Find(id) == nullptr) ghosts[name].insert(id);
+    }
+  }
+  ghosts_ = 0;
+  plan.resources.clear();
+  for (auto& [name, resource] : resources) {
+    resource.name = name;
+    if (resource.topology == nullptr) resource.topology = std::make_shared<const UnitTopology>();
+    for (const std::string& id : ghosts[name]) {
+      Unit unit;
+      unit.id = id;
+      unit.health = Health::kUnhealthy;
+      unit.reason = "it is gone, and a pod may hold it";
+      resource.units.push_back(std::move(unit));
+      ++ghosts_;
+    }
+    plan.resources.push_back(std::move(resource));
+  }
+}
+
+std::vector<std::string> HeldDevices::CardsToForget(const Plan& plan, Clock::time_point now) {
+  std::vector<std::string> forget;
+  std::map<std::string, Clock::time_point> gone;
+  const std::vector<Card>& cards = plan.inventory->cards;
+  for (size_t i = 0; i < cards.size(); ++i) {
+    if (cards[i].present) continue;
+    std::string key = cards[i].profile + "/" + cards[i].id;
+    auto known = gone_.find(key);
+    Clock::time_point since = known == gone_.end() ? now : known->second;
+    gone.emplace(key, since);
+    bool held = std::any_of(plan.resources.begin(), plan.resources.end(), [&](const Resource& resource) {
+      return std::any_of(resource.units.begin(), resource.units.end(), [&](const Unit& unit) {
+        return std::find(unit.cards.begin(), unit.cards.end(), i) != unit.cards.end() && IsHeld(resource.name, unit.id);
+      });
+    });
+    if (!held && since + linger_ < asked_) forget.push_back(cards[i].id);
+  }
+  gone_ = std::move(gone);
+  return forget;
+}
+
+}  // namespace cleave

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/plugin_service.h"
+
+#include <fmt/core.h>
+#include <grpcpp/alarm.h>
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "base/strings.h"
+#include "policy/plan.h"
+#include "server/allocate.h"
+#include "server/grpc_status.h"
+#include "server/prefer.h"
+#include "server/snapshot.h"
+
+namespace cleave {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kLongestWait{1};
+// What a kubelet takes at most in one message (grpc-go's default).
+constexpr size_t kLongestMessage = size_t{4} * 1024 * 1024;
+
+std::string Microseconds(Clock::duration took) {
+  return fmt::format("{}", std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+}
+
+void Fill(const Snapshot& snapshot, v1beta1::ListAndWatchResponse& message) {
+  message.Clear();
+  for (const ListedDevice& device : snapshot.devices) {
+    v1beta1::Device* line = message.add_devices();
+    line->set_id(device.id);
+    line->set_health(device.healthy ? "Healthy" : "Unhealthy");
+    for (int node : device.numa_nodes) line->mutable_topology()->add_nodes()->set_id(node);
+  }
+}
+
+void Fill(const ContainerEdits& edits, v1beta1::ContainerAllocateResponse& message) {
+  for (const auto& [name, value] : edits.env) (*message.mutable_envs())[name] = value;
+  for (const auto& [name, value] : edits.annotations) (*message.mutable_annotations())[name] = value;
+  for (const ContainerEdits::Mount& mount : edits.mounts) {
+    v1beta1::Mount* line = message.add_mounts();
+    line->set_host_path(mount.host);
+    line->set_container_path(mount.container);
+    line->set_read_only(mount.read_only);
+  }
+  for (const std::string& path : edits.devices) {
+    v1beta1::DeviceSpec* line = message.add_devices();
+    line->set_host_path(path);
+    line->set_container_path(path);
+    line->set_permissions("rw");
+  }
+}
+
+grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
+}  // namespace
+
+// One open ListAndWatch. Everything but the reactor's own methods is called under the service's mutex; gRPC never calls
+// back from within StartWrite() or Finish(), so they may be called there too.
+class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse> {
+ public:
+  Stream(std::shared_ptr<PluginService> service, uint64_t number)
+      : service_(std::move(service)), number_(number), opened_(Clock::now()) {}
+
+  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_->mutex_) {
+    if (writing_ || end_ || sent_version_ == service_->list_version_) return;
+    sent_version_ = service_->list_version_;
+    Fill(*service_->snapshot_, message_);
+    if (message_.ByteSizeLong() >= kLongestMessage) {
+      Log(LogLevel::kError, "list of devices is longer than a kubelet takes",
+          {{"resource", service_->snapshot_->resource}, {"bytes", fmt::format("{}", message_.ByteSizeLong())}});
+    }
+    writing_ = true;
+    service_->metrics_.CountList(service_->snapshot_->resource);
+    StartWrite(&message_);
+  }
+
+  void End(const grpc::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_->mutex_) {
+    if (end_) return;
+    end_ = status;
+    if (!writing_) Finish(status);
+  }
+
+  void OnWriteDone(bool ok) override {
+    MutexLock lock(service_->mutex_);
+    writing_ = false;
+    if (end_) return Finish(*end_);
+    if (!ok) return End(grpc::Status::CANCELLED);
+    Wake();
+  }
+
+  void OnCancel() override {
+    MutexLock lock(service_->mutex_);
+    End(grpc::Status::CANCELLED);
+  }
+
+  void OnDone() override {
+    {
+      MutexLock lock(service_->mutex_);
+      service_->streams_.erase(this);
+    }
+    service_->hooks_.stream_closed(
+        number_, std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - opened_));
+    delete this;
+  }
+
+ private:
+  const std::shared_ptr<PluginService> service_;
+  const uint64_t number_;
+  const Clock::time_point opened_;
+  v1beta1::ListAndWatchResponse message_;
+  uint64_t sent_version_ = 0;
+  bool writing_ = false;
+  std::optional<grpc::Status> end_;  // Finish() was called, or will be when the write is done
+};
+
+// An Allocate that waits for the main thread to look at the machine again.
+class PluginService::WaitingAllocate final : public grpc::ServerUnaryReactor {
+ public:
+  WaitingAllocate(std::shared_ptr<PluginService> service, uint64_t number, const v1beta1::AllocateRequest* request,
+                  v1beta1::AllocateResponse* response, Clock::time_point start, absl::Status reason)
+      : service_(std::move(service)), request_(request), response_(response), start_(start), reason_(std::move(reason)) {
+    auto deadline = std::chrono::system_clock::now() + kLongestWait;
+    alarm_.Set(deadline, [service = service_, number](bool in_time) {
+      if (!in_time) return;  // cancelled
+      if (WaitingAllocate* late = service->TakeWaiting(number)) late->Refuse("the machine was not looked at in time");
+    });
+  }
+
+  // Both at most once, and never under the mutex.
+  void AnswerFrom(const Snapshot& snapshot) {
+    absl::Status status = service_->Answer(snapshot, *request_, *response_);
+    service_->Account(snapshot.resource, start_, status);
+    Finish(ToGrpc(status));
+  }
+  void Refuse(const std::string& why) {
+    absl::Status status = absl::UnavailableError(fmt::format("{}: {}", MessageOf(reason_), why));
+    response_->Clear();
+    service_->Account(service_->Current()->resource, start_, status);
+    Finish(ToGrpc(status));
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  const std::shared_ptr<PluginService> service_;
+  const v1beta1::AllocateRequest* const request_;
+  v1beta1::AllocateResponse* const response_;
+  const Clock::time_point start_;
+  const absl::Status reason_;
+  grpc::Alarm alarm_;
+};
+
+PluginService::PluginService(std::shared_ptr<const Snapshot> snapshot, const HostRoot& root, Metrics& metrics,
+                             PluginServer::Hooks hooks)
+    : root_(root), metrics_(metrics), hooks_(std::move(hooks)), snapshot_(std::move(snapshot)) {}
+
+std::shared_ptr<const Snapshot> PluginService::Current() {
+  MutexLock lock(mutex_);
+  return snapshot_;
+}
+
+void PluginService::Publish(std::shared_ptr<const Snapshot> snapshot) {
+  MutexLock lock(mutex_);
+  bool differs = snapshot->devices != snapshot_->devices;
+  snapshot_ = std::move(snapshot);
+  if (!differs) return;
+  ++list_version_;
+  for (Stream* stream : streams_) stream->Wake();
+}
+
+void PluginService::AnswerWaiting() {
+  std::map<uint64_t, WaitingAllocate*> waiting;
+  std::shared_ptr<const Snapshot> snapshot;
+  {
+    MutexLock lock(mutex_);
+    waiting.swap(waiting_);
+    snapshot = snapshot_;
+  }
+  for (const auto& [number, call] : waiting) call->AnswerFrom(*snapshot);
+}
+
+PluginService::WaitingAllocate* PluginService::TakeWaiting(uint64_t number) {
+  MutexLock lock(mutex_);
+  auto node = waiting_.extract(number);
+  return node.empty() ? nullptr : node.mapped();
+}
+
+void PluginService::End() {
+  std::map<uint64_t, WaitingAllocate*> waiting;
+  {
+    MutexLock lock(mutex_);
+    ended_ = true;
+    waiting.swap(waiting_);
+    for (Stream* stream : streams_) stream->End(grpc::Status::OK);
+  }
+  for (const auto& [number, call] : waiting) call->Refuse("cleave stops to offer the resource");
+}
+
+grpc::ServerUnaryReactor* PluginService::GetDevicePluginOptions(grpc::CallbackServerContext* context,
+                                                                const v1beta1::Empty* /*request*/,
+                                                                v1beta1::DevicePluginOptions* response) {
+  response->set_pre_start_required(false);
+  response->set_get_preferred_allocation_available(true);
+  return Reply(context, grpc::Status::OK);
+}
+
+grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* PluginService::ListAndWatch(
+    grpc::CallbackServerContext* /*context*/, const v1beta1::Empty* /*request*/) {
+  MutexLock lock(mutex_);
+  uint64_t number = ++last_number_;
+  auto* stream = new Stream(shared_from_this(), number);
+  streams_.insert(stream);
+  // Under the mutex, so that nobody hears of its end first.
+  hooks_.stream_opened(number);
+  if (ended_) {
+    stream->End(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the resource is not offered any more"));
+  } else {
+    stream->Wake();
+  }
+  return stream;
+}
+
+grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(grpc::CallbackServerContext* context,
+                                                                const v1beta1::PreferredAllocationRequest* request,
+                                                                v1beta1::PreferredAllocationResponse* response) {
+  auto start = Clock::now();
+  std::shared_ptr<const Snapshot> snapshot = Current();
+  for (const auto& container : request->container_requests()) {
+    PreferRequest question;
+    question.available.assign(container.available_deviceids().begin(), container.available_deviceids().end());
+    question.must_include.assign(container.must_include_deviceids().begin(), container.must_include_deviceids().end());
+    question.size = container.allocation_size();
+    Preferred answer = Prefer(snapshot->Find(), question);
+    auto* ids = response->add_container_responses()->mutable_deviceids();
+    ids->Assign(answer.ids.begin(), answer.ids.end());
+    if (!LogEnabled(LogLevel::kDebug)) continue;
+    Log(LogLevel::kDebug, "preferred",
+        {{"resource", snapshot->resource},
+         {"size", fmt::format("{}", question.size)},
+         {"available", fmt::format("{}", question.available.size())},
+         {"devices", Join(answer.ids, ",")},
+         {"score", fmt::format("{:g}", answer.score)},
+         {"optimal", answer.optimal ? "true" : "false"},
+         {"us", Microseconds(Clock::now() - start)}});
+  }
+  metrics_.ObservePreferred(snapshot->resource, Clock::now() - start);
+  return Reply(context, grpc::Status::OK);
+}
+
+absl::Status PluginService::Answer(const Snapshot& snapshot, const v1beta1::AllocateRequest& request,
+                                   v1beta1::AllocateResponse& response) const {
+  response.Clear();
+  for (const auto& container : request.container_requests()) {
+    std::vector<std::string> ids(container.devices_ids().begin(), container.devices_ids().end());
+    absl::StatusOr<ContainerEdits> edits = AllocateContainer(snapshot, root_, ids);
+    if (!edits.ok()) {
+      response.Clear();
+      return edits.status();
+    }
+    Fill(*edits, *response.add_container_responses());
+  }
+  // The kubelet loses track of devices when an answer is empty.
+  if (response.container_responses().empty()) response.add_container_responses();
+  return absl::OkStatus();
+}
+
+void PluginService::Account(const std::string& resource, Clock::time_point start, const absl::Status& status) {
+  auto took = Clock::now() - start;
+  metrics_.ObserveAllocate(resource, took);
+  if (!status.ok()) {
+    std::string code = absl::StatusCodeToString(status.code());
+    metrics_.CountAllocateFailure(resource, code);
+    Log(LogLevel::kWarning, "allocation refused", {{"resource", resource}, {"code", code}, {"reason", MessageOf(status)}});
+  } else if (LogEnabled(LogLevel::kDebug)) {
+    Log(LogLevel::kDebug, "allocated", {{"resource", resource}, {"us", Microseconds(took)}});
+  }
+}
+
+grpc::ServerUnaryReactor* PluginService::Allocate(grpc::CallbackServerContext* context,
+                                                  const v1beta1::AllocateRequest* request,
+                                                  v1beta1::AllocateResponse* response) {
+  auto start = Clock::now();
+  std::shared_ptr<const Snapshot> snapshot = Current();
+  absl::Status status = Answer(*snapshot, *request, *response);
+  if (!status.ok() && IsWorthARescan(status)) {
+    WaitingAllocate* call = nullptr;
+    {
+      MutexLock lock(mutex_);
+      if (!ended_) {
+        uint64_t number = ++last_number_;
+        call = new WaitingAllocate(shared_from_this(), number, request, response, start, status);
+        waiting_.emplace(number, call);
+      }
+    }
+    if (call != nullptr) {
+      hooks_.rescan();
+      return call;
+    }
+  }
+  Account(snapshot->resource, start, status);
+  return Reply(context, ToGrpc(status));
+}
+
+grpc::ServerUnaryReactor* PluginService::PreStartContainer(grpc::CallbackServerContext* context,
+                                                           const v1beta1::PreStartContainerRequest* /*request*/,
+                                                           v1beta1::PreStartContainerResponse* /*response*/) {
+  return Reply(context, grpc::Status::OK);
+}
+
+}  // namespace cleave

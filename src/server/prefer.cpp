@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/prefer.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "policy/choose.h"
+#include "policy/plan.h"
+
+namespace cleave {
+
+Preferred Prefer(const Resource* resource, const PreferRequest& request) {
+  Preferred answer;
+  size_t size = request.size > 0 ? static_cast<size_t>(request.size) : 0;
+  // Units beyond the topology are placeholders for ids that pods hold and no card stands behind.
+  size_t choosable = resource != nullptr && resource->topology != nullptr
+                         ? std::min(resource->topology->size, resource->units.size())
+                         : 0;
+  std::unordered_map<std::string_view, size_t> index;
+  ChoiceRequest choice;
+  for (size_t i = 0; i < choosable; ++i) {
+    index.emplace(resource->units[i].id, i);
+    if (resource->units[i].health != Health::kUnhealthy) choice.healthy.push_back(i);
+  }
+  std::unordered_set<std::string_view> seen;
+  for (const std::string& id : request.must_include) {
+    if (!seen.insert(id).second) continue;
+    if (auto known = index.find(id); known != index.end()) {
+      choice.must_include.push_back(known->second);
+    } else if (answer.ids.size() < size) {
+      answer.ids.push_back(id);
+    }
+  }
+  std::vector<std::string> sick;
+  std::vector<std::string> unknown;
+  for (const std::string& id : request.available) {
+    if (!seen.insert(id).second) continue;
+    auto known = index.find(id);
+    if (known == index.end()) {
+      unknown.push_back(id);
+    } else if (resource->units[known->second].health == Health::kUnhealthy) {
+      sick.push_back(id);
+    } else {
+      choice.available.push_back(known->second);
+    }
+  }
+  size_t left = size - answer.ids.size();
+  choice.size = std::min(left, choice.available.size() + choice.must_include.size());
+  if (choice.must_include.size() > choice.size) choice.must_include.resize(choice.size);
+  if (choice.size > 0) {
+    std::sort(choice.available.begin(), choice.available.end());
+    Choice chosen = Choose(resource->prefer, *resource->topology, choice);
+    for (size_t unit : chosen.units) answer.ids.push_back(resource->units[unit].id);
+    answer.score = chosen.score;
+    answer.optimal = chosen.optimal;
+    answer.gap = chosen.gap;
+    answer.steps = chosen.steps;
+  }
+  // In the order of the ids: the kubelet shuffles, the answer should not.
+  std::sort(sick.begin(), sick.end());
+  std::sort(unknown.begin(), unknown.end());
+  for (const std::vector<std::string>* rest : {&sick, &unknown}) {
+    for (const std::string& id : *rest) {
+      if (answer.ids.size() < size) answer.ids.push_back(id);
+    }
+  }
+  return answer;
+}
+
+}  // namespace cleave

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// GetPreferredAllocation without gRPC: from device ids to units, Choose(), and back.
+#ifndef CLEAVE_SERVER_PREFER_H_
+#define CLEAVE_SERVER_PREFER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "policy/plan.h"
+
+namespace cleave {
+
+struct PreferRequest {
+  std::vector<std::string> available;
+  std::vector<std::string> must_include;
+  int size = 0;
+};
+
+struct Preferred {
+  std::vector<std::string> ids;  // exactly `size`, fewer only when fewer were named
+  double score = 0;
+  bool optimal = true;
+  double gap = 0;
+  uint64_t steps = 0;
+};
+
+// Never fails, because an error would reject the pod. Ids that `resource` does not know: those that must be included come
+// first in the answer, available ones are taken when nothing else is left; so are known ones that are not healthy, before
+// them. `resource` may be null: then every id is unknown. Threads: any.
+Preferred Prefer(const Resource* resource, const PreferRequest& request);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_SERVER_PREFER_H_
