@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <numeric>
 #include <random>
+#include <vector>
 
 #include "config/resource_spec.h"
 #include "policy/choose.h"
@@ -34,6 +35,7 @@ UnitTopology Machine(size_t n, bool links) {
     topology.subtrees[0].push_back(units);
   }
   for (size_t first = 0; first + 4 <= n; first += 4) topology.subtrees[1].push_back({first, first + 1, first + 2, first + 3});
+  FindTree(topology);
   return topology;
 }
 

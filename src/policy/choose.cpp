@@ -6,10 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "config/resource_spec.h"
+#include "policy/affinity_tree.h"
 
 namespace cleave {
 namespace {
@@ -292,7 +295,14 @@ Choice Choose(Preference, const UnitTopology& topology, const ChoiceRequest& req
     }
     return choice;
   }
+  if (topology.tree != nullptr) return ChooseOnTree(topology, *topology.tree, request, must, open);
   return Search(topology, request, std::move(must), std::move(open)).Run();
+}
+
+void FindTree(UnitTopology& topology) {
+  if (std::optional<AffinityTree> tree = FindAffinityTree(topology)) {
+    topology.tree = std::make_shared<const AffinityTree>(*std::move(tree));
+  }
 }
 
 }  // namespace cleave

@@ -5,11 +5,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "config/resource_spec.h"
 
 namespace cleave {
+
+struct AffinityTree;
 
 // How the units of one resource stand to each other. Immutable once made.
 struct UnitTopology {
@@ -18,8 +21,12 @@ struct UnitTopology {
   // Subtrees of the machine, level by level from the root down: for each the units with a card in it. Those that hold all
   // units or a single one are left out, they never tell two choices apart.
   std::vector<std::vector<std::vector<size_t>>> subtrees;
+  std::shared_ptr<const AffinityTree> tree;  // set by FindTree() when the affinities are those of a tree
   double Affinity(size_t a, size_t b) const { return affinity[a * size + b]; }
 };
+
+// Sets topology.tree where there is one. Without it Choose() searches, which is exact too, but slower.
+void FindTree(UnitTopology& topology);
 
 struct ChoiceRequest {
   size_t size = 0;                    // k

@@ -210,6 +210,7 @@ std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const s
     if (topology->subtrees.size() <= depth) topology->subtrees.resize(depth + 1);
     topology->subtrees[depth].emplace_back(below[vertex].begin(), below[vertex].end());
   }
+  FindTree(*topology);
   return topology;
 }
 

@@ -106,11 +106,16 @@ UnitTopology RandomTopology(std::mt19937& random, size_t n, bool links) {
   return topology;
 }
 
+// Rounds 0, 3, 6...: links; 1, 4, 7...: a tree, searched; 2, 5, 8...: the same by dynamic programming.
 TEST(Choose, IsWhatBruteForceFinds) {
   std::mt19937 random(7);
-  for (int round = 0; round < 1500; ++round) {
-    size_t n = 1 + random() % 11;
-    UnitTopology topology = RandomTopology(random, n, round % 2 == 0);
+  for (int round = 0; round < 3000; ++round) {
+    size_t n = 1 + random() % 12;
+    UnitTopology topology = RandomTopology(random, n, round % 3 == 0);
+    if (round % 3 == 2) {
+      FindTree(topology);
+      ASSERT_NE(topology.tree, nullptr);
+    }
     ChoiceRequest request;
     for (size_t i = 0; i < n; ++i) {
       if (random() % 8 != 0) request.healthy.push_back(i);
@@ -150,6 +155,13 @@ TEST(Choose, SixteenAreAlwaysProven) {
     EXPECT_TRUE(choice.optimal) << k;
     EXPECT_EQ(Bits(topology, choice.units), BruteForce(topology, request).bits) << k;
   }
+}
+
+TEST(Choose, LinksAcrossTheTreeAreNoTree) {
+  std::mt19937 random(3);
+  UnitTopology topology = RandomTopology(random, 12, true);
+  FindTree(topology);
+  EXPECT_EQ(topology.tree, nullptr);
 }
 
 TEST(Choose, ATinyBudgetIsAdmittedWithATrueGap) {
