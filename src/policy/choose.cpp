@@ -21,8 +21,10 @@ namespace {
 constexpr double kSame = 1e-7;
 // Up to here every tie is looked at, whatever the budget; the whole search is then a few ten thousand steps.
 constexpr size_t kAlwaysExact = 16;
-// How much work the first guess may be.
-constexpr size_t kGuessWork = 200'000;
+// How much work the greedy beginnings of the first guess may be.
+constexpr size_t kGuessWork = 20'000;
+// Swaps in a row without a new best after which a walk ends.
+constexpr size_t kFruitless = 12;
 
 // Maximises (score, what is left untouched), by branch and bound in the order of the units.
 class Search {
@@ -202,7 +204,7 @@ class Search {
     return Descend(next + 1) && complete;
   }
 
-  // A good set to begin with: greedy from several starts, then swaps while they help.
+  // A good set to begin with: greedy from several starts, each improved by swaps.
   void Guess() {
     size_t missing = k_ - chosen_.size();
     size_t work = std::max<size_t>(1, missing * topology_.size);
@@ -210,8 +212,7 @@ class Search {
     for (size_t start = 0; start < starts; ++start) {
       Take(open_[start * open_.size() / starts]);
       while (chosen_.size() < k_) Take(BestOpen());
-      Improve(missing);
-      Consider();
+      Improve();
       while (chosen_.size() > fixed_.size()) Drop();
     }
     guessed_ = true;
@@ -225,23 +226,39 @@ class Search {
     return best;
   }
 
-  void Improve(size_t missing) {
-    for (size_t round = 0; round < missing; ++round) {
-      size_t worst = fixed_.size();
+  // Takes the best swap of a chosen unit for another again and again, a bad one too when there is no better: a unit that
+  // was moved stays where it is for a while (tabu search), so the walk leaves a peak that is not the highest.
+  void Improve() {
+    Consider();
+    size_t movable = k_ - fixed_.size();
+    std::vector<size_t> moved_at(topology_.size, 0);
+    size_t tenure = 2 + std::min(movable, open_.size() - movable) / 4;
+    size_t fruitless = 0;
+    for (size_t move = tenure + 1; fruitless < kFruitless; ++move) {
+      double best_change = -std::numeric_limits<double>::infinity();
+      size_t best_out = 0;
+      size_t best_in = topology_.size;
       for (size_t i = fixed_.size(); i < chosen_.size(); ++i) {
-        if (gain_[chosen_[i]] < gain_[chosen_[worst]] - kSame) worst = i;
+        size_t out = chosen_[i];
+        if (moved_at[out] != 0 && move - moved_at[out] <= tenure) continue;
+        for (size_t in : open_) {
+          if (is_chosen_[in]) continue;
+          double change = gain_[in] - gain_[out] - topology_.Affinity(in, out);
+          bool tabu = moved_at[in] != 0 && move - moved_at[in] <= tenure && score_ + change <= best_score_ + kSame;
+          if (!tabu && change > best_change + kSame) {
+            best_change = change;
+            best_out = i;
+            best_in = in;
+          }
+        }
       }
-      std::swap(chosen_[worst], chosen_.back());
-      size_t out = chosen_.back();
-      double old_score = score_;
+      if (best_in == topology_.size) return;
+      std::swap(chosen_[best_out], chosen_.back());
+      moved_at[chosen_.back()] = moved_at[best_in] = move;
       Drop();
-      size_t in = BestOpen();
-      Take(in);
-      if (score_ <= old_score + kSame) {
-        Drop();
-        Take(out);
-        return;
-      }
+      Take(best_in);
+      fruitless = score_ > best_score_ + kSame ? 0 : fruitless + 1;
+      Consider();
     }
   }
 
