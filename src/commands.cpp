@@ -130,6 +130,7 @@ int RunPrefer(const PreferOptions& options) {
   preferred.plan = &view->plan;
   preferred.resource = resource;
   preferred.request.size = options.size;
+  if (options.budget > 0) preferred.request.budget_steps = options.budget;
   for (size_t i = 0; i < resource->units.size(); ++i) {
     if (resource->units[i].health != Health::kUnhealthy) preferred.request.healthy.push_back(i);
   }

@@ -5,6 +5,7 @@
 #define CLEAVE_COMMANDS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct PreferOptions : PrintOptions {
   size_t size = 1;
   std::vector<std::string> available;  // empty: all healthy units
   std::vector<std::string> must_include;
+  uint64_t budget = 0;  // search steps; 0: the default
 };
 
 struct CheckOptions : PrintOptions {

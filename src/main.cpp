@@ -78,6 +78,8 @@ int Run(int argc, char** argv) {
   prefer->add_option("--available", prefer_options.available, "Device ids to choose from, with commas between (default: all healthy ones)")->delimiter(',')->type_name("IDS");
   prefer->add_option("--must-include", prefer_options.must_include, "Device ids that must be chosen, with commas between")->delimiter(',')->type_name("IDS");
 
+  prefer->add_option("--budget", prefer_options.budget, "Search steps before the best so far is taken (default: about 3 ms worth)")->type_name("STEPS");
+
   cleave::NodeOptions capture_options;
   std::string capture_file;
   CLI::App* capture = app.add_subcommand("capture", "This node's relevant /sys, /proc and /dev as one small archive");
