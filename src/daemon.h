@@ -3,6 +3,7 @@
 #ifndef CLEAVE_DAEMON_H_
 #define CLEAVE_DAEMON_H_
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -10,9 +11,7 @@
 
 namespace cleave {
 
-// What main() takes from the command line; "" where the configuration decides. (main.cpp uses exactly these names;
-// node.config_file, node.profile_dirs, node.profile_files, node.root, node.node_name are in NodeOptions. Facts become a
-// plan through PlanFrom() of node_view.h, as for every command.)
+// What main() takes from the command line; "" where the configuration decides.
 struct DaemonOptions {
   NodeOptions node;
   std::string kubelet_dir = "/var/lib/kubelet";
@@ -22,14 +21,22 @@ struct DaemonOptions {
   std::string log_level;
   std::string version;
   std::string notify_socket;  // $NOTIFY_SOCKET, "" when not run by systemd
+  // How long a device that is gone stays listed at least, and how often the kubelet is asked whether a pod holds one.
+  std::chrono::milliseconds linger{60'000};
+  std::chrono::milliseconds ask_every{10'000};
 };
 
+// One thread owns everything: the plan, the servers' life, the registrations. gRPC's threads answer from immutable
+// snapshots and post tasks; whatever happens takes the same way: look at the machine, make a plan, publish it.
+//
+// Threads: Run() once, on a thread that blocks the signals it takes before any other thread exists; Quit() from any.
 class Daemon {
  public:
   explicit Daemon(DaemonOptions options);
   ~Daemon();
-  // Until SIGTERM or SIGINT. Returns the exit code: 0 stopped, 1 could not start.
+  // Until SIGTERM, SIGINT or Quit(). Returns the exit code: 0 stopped, 1 could not start (and the log says why).
   int Run();
+  void Quit();
 
  private:
   struct Impl;

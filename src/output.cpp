@@ -125,6 +125,18 @@ std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics) {
   return Dump(json);
 }
 
+std::string PairsText(const Plan& plan, const Resource& resource, const std::vector<size_t>& units) {
+  std::string text;
+  for (size_t i = 0; i < units.size(); ++i) {
+    for (size_t j = i + 1; j < units.size(); ++j) {
+      const Unit& a = resource.units[units[i]];
+      const Unit& b = resource.units[units[j]];
+      text += fmt::format("  {} - {}  {:g}: {}\n", a.id, b.id, resource.topology->Affinity(units[i], units[j]), PairText(plan, a, b));
+    }
+  }
+  return text;
+}
+
 std::string PreferText(const Preferred& preferred) {
   const Resource& resource = *preferred.resource;
   const Choice& choice = preferred.choice;
@@ -135,15 +147,7 @@ std::string PreferText(const Preferred& preferred) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));
   }
-  if (choice.units.size() > 1) text += "Pairs:\n";
-  for (size_t i = 0; i < choice.units.size(); ++i) {
-    for (size_t j = i + 1; j < choice.units.size(); ++j) {
-      const Unit& a = resource.units[choice.units[i]];
-      const Unit& b = resource.units[choice.units[j]];
-      text += fmt::format("  {} - {}  {:g}: {}\n", a.id, b.id,
-                          resource.topology->Affinity(choice.units[i], choice.units[j]), PairText(*preferred.plan, a, b));
-    }
-  }
+  if (choice.units.size() > 1) text += "Pairs:\n" + PairsText(*preferred.plan, resource, choice.units);
   text += fmt::format("Took {} us and {} steps.\n", preferred.microseconds, choice.steps);
   return text;
 }

@@ -28,6 +28,9 @@ struct Preferred {
 std::string PreferText(const Preferred& preferred);
 std::string PreferJson(const Preferred& preferred);
 
+// What the pairs of these units share and what that is worth, a line each, indented; "" for a single one.
+std::string PairsText(const Plan& plan, const Resource& resource, const std::vector<size_t>& units);
+
 // "0-3,8" from a sorted list.
 std::string RangeText(const std::vector<int>& numbers);
 

@@ -96,7 +96,21 @@ class Planner {
   std::string WhyNothing(size_t index) const {
     const Card& card = inventory_.cards[index];
     std::string missing = Missing(card);
-    return missing.empty() ? "no resource takes it" : fmt::format("its {} cannot be read", missing);
+    if (!missing.empty()) return fmt::format("its {} cannot be read", missing);
+    // What the resources ask about is what the reader needs to know.
+    Condition::Lookup lookup = CardLookup(card, inventory_, nullptr);
+    std::set<std::string> facts;
+    for (const Profile& profile : settings_.profiles) {
+      if (profile.name != card.profile) continue;
+      for (const ResourceSpec& spec : profile.resources) {
+        for (const AttributeTest& test : spec.where.tests) {
+          if (std::optional<AttributeValue> value = lookup(test.name)) facts.insert(fmt::format("{} is {}", test.name, ToText(*value)));
+        }
+      }
+    }
+    std::string text = "no resource takes it";
+    if (!facts.empty()) text += fmt::format(" ({})", Join({facts.begin(), facts.end()}, ", "));
+    return text;
   }
 
   bool IsForThisNode(const ResourceSpec& spec) const {

@@ -30,6 +30,10 @@ std::vector<FileWatcher::Want> WantsOf(const Prefixes& directories, bool content
   return wants;
 }
 
+bool IsActive(const Settings& settings, const Profile& profile) {
+  return settings.config.profiles.empty() ? profile.is_default : settings.Named(profile);
+}
+
 // "/dev/vfio/{group}" is in /dev/vfio, and its name begins with nothing known.
 void AddNode(const std::string& source, Prefixes& directories) {
   std::string literal = source.substr(0, source.find('{'));
@@ -44,6 +48,7 @@ std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings
   if (!root.live()) return {};
   Prefixes in_root = {{"sys/bus/pci/devices", {""}}};
   for (const Profile& profile : settings.profiles) {
+    if (!IsActive(settings, profile)) continue;
     if (!profile.entries.class_name.empty()) in_root["sys/class/" + profile.entries.class_name].insert("");
     for (const auto& [role, path] : profile.entries.nodes) AddNode(path.source(), in_root);
   }
@@ -70,6 +75,7 @@ std::vector<FileWatcher::Want> ConfigWants(const Settings& settings, const LoadO
   for (const std::vector<std::string>* list : {&options.profile_dirs, &settings.config.profile_dirs}) {
     for (const std::string& directory : *list) directories[std::filesystem::absolute(directory).string()].insert("");
   }
+  for (const std::string& file : options.profile_files) add_file(file);
   for (const LinkSource& source : settings.config.links) {
     if (!source.path.empty()) add_file(source.path);
   }
@@ -79,7 +85,7 @@ std::vector<FileWatcher::Want> ConfigWants(const Settings& settings, const LoadO
 std::set<std::string> Subsystems(const Settings& settings) {
   std::set<std::string> subsystems = {"pci"};
   for (const Profile& profile : settings.profiles) {
-    if (!profile.entries.class_name.empty()) subsystems.insert(profile.entries.class_name);
+    if (IsActive(settings, profile) && !profile.entries.class_name.empty()) subsystems.insert(profile.entries.class_name);
   }
   return subsystems;
 }

@@ -14,7 +14,7 @@
 
 namespace cleave {
 
-// Classes of profiles, PCI functions, and where the device nodes of cards are. Empty for a root that does not change.
+// Classes of active profiles, PCI functions, and where the device nodes of cards are. Empty for a root that does not change.
 std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings& settings, const Inventory& inventory);
 
 // The operator's file, profile directories and link files. `config_file` as in LoadOptions.

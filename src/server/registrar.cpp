@@ -56,7 +56,7 @@ void Registrar::Remove(const std::string& resource) {
 }
 
 void Registrar::Start() {
-  started_ = true;
+  if (std::exchange(started_, true)) return;
   for (const auto& [resource, entry] : entries_) Attempt(resource);
 }
 

@@ -57,7 +57,7 @@ class Registrar {
   void Add(const std::string& resource, const std::string& endpoint);
   void Remove(const std::string& resource);
 
-  // Until this is called nothing is registered.
+  // Until this is called nothing is registered. Idempotent.
   void Start();
 
   // A new socket of the kubelet is there; or none any more.

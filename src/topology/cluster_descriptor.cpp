@@ -57,9 +57,9 @@ absl::Status ForEachChip(const YamlNode& top, std::string_view key, Read read) {
   const YamlNode* map = top.Find(key);
   if (map == nullptr) return absl::OkStatus();
   CLEAVE_RETURN_IF_ERROR(Need(*map, Kind::kMap, key));
-  for (const auto& [name, value] : map->entries) {
-    CLEAVE_ASSIGN_OR_RETURN(ChipId chip, ToNumber(name, fmt::format("a chip in {}", key)));
-    CLEAVE_RETURN_IF_ERROR(read(chip, value));
+  for (size_t i = 0; i < map->keys.size(); ++i) {
+    CLEAVE_ASSIGN_OR_RETURN(ChipId chip, ToNumber(map->keys[i], fmt::format("a chip in {}", key)));
+    CLEAVE_RETURN_IF_ERROR(read(chip, map->items[i]));
   }
   return absl::OkStatus();
 }
@@ -70,9 +70,9 @@ absl::Status ReadMmio(const YamlNode& top, ClusterDescriptor& result) {
   CLEAVE_RETURN_IF_ERROR(Need(*list, Kind::kList, "chips_with_mmio"));
   for (const YamlNode& item : list->items) {
     CLEAVE_RETURN_IF_ERROR(Need(item, Kind::kMap, "an item of chips_with_mmio"));
-    for (const auto& [name, value] : item.entries) {
-      CLEAVE_ASSIGN_OR_RETURN(ChipId id, ToNumber(name, "a chip in chips_with_mmio"));
-      CLEAVE_ASSIGN_OR_RETURN(int ordinal, ToNumber(value, "a device number in chips_with_mmio"));
+    for (size_t i = 0; i < item.keys.size(); ++i) {
+      CLEAVE_ASSIGN_OR_RETURN(ChipId id, ToNumber(item.keys[i], "a chip in chips_with_mmio"));
+      CLEAVE_ASSIGN_OR_RETURN(int ordinal, ToNumber(item.items[i], "a device number in chips_with_mmio"));
       ClusterDescriptor::Chip& chip = result.chips[id];
       chip.has_mmio = true;
       chip.ordinal = ordinal;

@@ -3,21 +3,21 @@
 #ifndef CLEAVE_TOPOLOGY_LINK_SOURCE_KINDS_H_
 #define CLEAVE_TOPOLOGY_LINK_SOURCE_KINDS_H_
 
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "config/config.h"
 #include "discovery/inventory.h"
 #include "topology/graph.h"
+#include "topology/link_sources.h"
 
 namespace cleave {
 
 // For each see LinkSourceKind::read.
-absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkSource& source, const std::string& text,
-                                                const Inventory& inventory, std::vector<Oddity>& oddities);
-absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkSource& source, const std::string& text,
-                                                          const Inventory& inventory, std::vector<Oddity>& oddities);
+absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vector<Oddity>& oddities);
+absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input, std::vector<Oddity>& oddities);
+absl::StatusOr<std::vector<Link>> ReadKfdLinks(const LinkInput& input, std::vector<Oddity>& oddities);
+absl::StatusOr<std::vector<Link>> ReadNcclXml(const LinkInput& input, std::vector<Oddity>& oddities);
+absl::StatusOr<std::vector<Link>> ReadMatrix(const LinkInput& input, std::vector<Oddity>& oddities);
 
 }  // namespace cleave
 

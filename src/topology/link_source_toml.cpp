@@ -19,8 +19,9 @@
 
 namespace cleave {
 
-absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkSource& source, const std::string& /*text*/,
-                                                const Inventory& inventory, std::vector<Oddity>& oddities) {
+absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vector<Oddity>& oddities) {
+  const LinkSource& source = input.source;
+  const Inventory& inventory = input.inventory;
   const std::string subject = ToString(source.pos);
   std::map<std::pair<size_t, size_t>, double> widths;  // by direction
   for (const LinkSource::Pair& pair : source.pairs) {

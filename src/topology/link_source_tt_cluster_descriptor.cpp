@@ -161,11 +161,10 @@ class Joiner {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkSource& source, const std::string& text,
-                                                          const Inventory& inventory, std::vector<Oddity>& oddities) {
-  CLEAVE_ASSIGN_OR_RETURN(ClusterDescriptor descriptor, ParseClusterDescriptor(text));
+absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input, std::vector<Oddity>& oddities) {
+  CLEAVE_ASSIGN_OR_RETURN(ClusterDescriptor descriptor, ParseClusterDescriptor(input.text));
   std::vector<std::string> problems;
-  const std::map<ChipId, size_t> cards = Joiner(descriptor, inventory).Join(problems);
+  const std::map<ChipId, size_t> cards = Joiner(descriptor, input.inventory).Join(problems);
   std::map<std::pair<size_t, size_t>, int> widths;
   std::set<ChipId> unknown;
   for (const auto& [a, b] : descriptor.ethernet) {
@@ -186,7 +185,7 @@ absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkSource& sour
   for (size_t i = 0; i < problems.size() && i < kMostProblems; ++i) {
     bool is_last = i + 1 == kMostProblems && problems.size() > kMostProblems;
     std::string more = is_last ? fmt::format(" (and {} more problems)", problems.size() - kMostProblems) : "";
-    oddities.push_back({source.path, problems[i] + more});
+    oddities.push_back({input.source.path, problems[i] + more});
   }
   std::vector<Link> links;
   for (const auto& [ends, width] : widths) {

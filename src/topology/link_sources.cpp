@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/host_root.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "config/config.h"
@@ -29,9 +30,14 @@
 namespace cleave {
 namespace {
 
-constexpr std::array<LinkSourceKind, 2> kKinds = {{
-    {"toml", "pairs of cards in cleave.toml itself: between = [{ from = ..., to = ..., width = ... }]", false, ReadTomlLinks},
-    {"tt-cluster-descriptor", "a cluster descriptor (YAML) as tt-umd's topology tool writes it", true, ReadTtClusterDescriptor},
+constexpr std::array<LinkSourceKind, 5> kKinds = {{
+    {"toml", "pairs of cards in cleave.toml itself: between = [{ from = ..., to = ..., width = ... }]", LinkOrigin::kConfig,
+     ReadTomlLinks},
+    {"tt-cluster-descriptor", "a cluster descriptor (YAML) as tt-umd's topology tool writes it", LinkOrigin::kFile,
+     ReadTtClusterDescriptor},
+    {"kfd", "XGMI as the kernel shows it in /sys/class/kfd", LinkOrigin::kMachine, ReadKfdLinks},
+    {"nccl-xml", "a topology file of NCCL or RCCL, as NCCL_TOPO_DUMP_FILE writes it", LinkOrigin::kFile, ReadNcclXml},
+    {"matrix", "the matrix of GPUs that `topo -m` prints: X, NV#, PIX, ...", LinkOrigin::kFile, ReadMatrix},
 }};
 
 // A descriptor of 32 chips has 20 KiB.
@@ -98,16 +104,17 @@ void CheckLinkSources(const Config& config, Diagnostics& diagnostics) {
                                                 DidYouMean(source.source, names), Join(names, ", ")));
       continue;
     }
-    if (kind->needs_path && source.path.empty()) {
+    const bool reads_file = kind->origin == LinkOrigin::kFile;
+    if (reads_file && source.path.empty()) {
       diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" needs a 'path'", source.source));
     }
-    if (!kind->needs_path && !source.path.empty()) {
+    if (!reads_file && !source.path.empty()) {
       diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" reads no file: no 'path'", source.source));
     }
-    if (kind->needs_path && !source.pairs.empty()) {
+    if (kind->origin != LinkOrigin::kConfig && !source.pairs.empty()) {
       diagnostics.Error(source.pos, "'between' in [[links]] is for source = \"toml\"");
     }
-    if (!kind->needs_path && source.pairs.empty()) {
+    if (kind->origin == LinkOrigin::kConfig && source.pairs.empty()) {
       diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" needs 'between'", source.source));
     }
     if (source.kind == "board") {
@@ -116,12 +123,13 @@ void CheckLinkSources(const Config& config, Diagnostics& diagnostics) {
   }
 }
 
-LinkTexts ReadLinkTexts(const Config& config) {
+LinkTexts ReadLinkTexts(const Config& config, const HostRoot* root) {
   LinkTexts result;
+  result.root = root;
   for (const LinkSource& source : config.links) {
     std::string text;
     const LinkSourceKind* kind = FindKind(source.source);
-    bool has_file = kind != nullptr && kind->needs_path && !source.path.empty();
+    bool has_file = kind != nullptr && kind->origin == LinkOrigin::kFile && !source.path.empty();
     result.problems.push_back(has_file ? ReadLinkText(source.path, text) : "");
     if (!result.problems.back().empty()) text.clear();
     result.texts.push_back(std::move(text));
@@ -136,13 +144,14 @@ std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, con
     const LinkSource& source = config.links[i];
     const LinkSourceKind* kind = FindKind(source.source);
     if (kind == nullptr) continue;  // an error of the configuration, reported by CheckLinkSources
-    const std::string subject = kind->needs_path ? source.path : ToString(source.pos);
+    const std::string subject = kind->origin == LinkOrigin::kFile ? source.path : ToString(source.pos);
     if (i < texts.problems.size() && !texts.problems[i].empty()) {
       oddities.push_back({subject, fmt::format("links of {}: {}", source.source, texts.problems[i])});
       continue;
     }
-    absl::StatusOr<std::vector<Link>> found =
-        kind->read(source, i < texts.texts.size() ? texts.texts[i] : std::string(), inventory, oddities);
+    const std::string none;
+    const LinkInput input = {source, i < texts.texts.size() ? texts.texts[i] : none, inventory, texts.root};
+    absl::StatusOr<std::vector<Link>> found = kind->read(input, oddities);
     if (!found.ok()) {
       oddities.push_back({subject, fmt::format("links of {}: {}", source.source, MessageOf(found.status()))});
       continue;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/host_root.h"
 #include "config/config.h"
 #include "discovery/inventory.h"
 #include "topology/graph.h"
@@ -19,14 +20,28 @@ namespace cleave {
 // A name may be a card id, PCI address or an attribute `serial` (any case); -1 when no card or more than one has it.
 int FindCard(const Inventory& inventory, std::string_view name);
 
+// Where a source has its links from.
+enum class LinkOrigin {
+  kConfig,   // 'between' in cleave.toml
+  kFile,     // the file at 'path'
+  kMachine,  // the host's own file system
+};
+
+// What a source reads.
+struct LinkInput {
+  const LinkSource& source;
+  const std::string& text;      // of kFile: what is in the file, else ""
+  const Inventory& inventory;
+  const HostRoot* root;         // for kMachine; null when there is none
+};
+
 struct LinkSourceKind {
   std::string_view name;      // as in [[links]] source = "..."
   std::string_view describes;
-  bool needs_path;
-  // Reads `text` (the content of the file at source.path, "" when none is needed). Links to cards that are not there are
-  // left out, with an Oddity. Fails when the text makes no sense at all. Weights are set by the caller.
-  absl::StatusOr<std::vector<Link>> (*read)(const LinkSource& source, const std::string& text,
-                                            const Inventory& inventory, std::vector<Oddity>& oddities);
+  LinkOrigin origin;
+  // Links to cards that are not there are left out, with an Oddity. Fails when the input makes no sense at all. Weights
+  // are set by the caller.
+  absl::StatusOr<std::vector<Link>> (*read)(const LinkInput& input, std::vector<Oddity>& oddities);
 };
 
 // All kinds there are.
@@ -39,8 +54,10 @@ void CheckLinkSources(const Config& config, Diagnostics& diagnostics);
 struct LinkTexts {
   std::vector<std::string> texts;      // in the order of Config::links
   std::vector<std::string> problems;   // "" or why the file could not be read
+  const HostRoot* root = nullptr;      // for sources that read the machine: they do at every CollectLinks()
 };
-LinkTexts ReadLinkTexts(const Config& config);
+// `root`, if any, must outlive the result.
+LinkTexts ReadLinkTexts(const Config& config, const HostRoot* root = nullptr);
 
 // Every link of every source. A source that fails is an Oddity; the others count.
 std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, const Inventory& inventory,

@@ -37,7 +37,7 @@ std::string_view ClassName(int class_code) {
       break;
   }
   static constexpr std::string_view kBase[] = {
-      "old device",    "storage",  "network",          "display",        "multimedia",  "memory",        "bridge",
+      "unclassified",  "storage",  "network",          "display",        "multimedia",  "memory",        "bridge",
       "communication", "system",   "input",            "docking",        "processor",   "serial bus",    "wireless",
       "intelligent IO", "satellite", "encryption",     "signal processing", "accelerator", "instrumentation"};
   auto base = static_cast<size_t>(class_code >> 16);

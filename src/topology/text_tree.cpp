@@ -24,7 +24,7 @@ size_t Width(std::string_view text) {
 void Write(const TextTree& tree, const std::string& first, const std::string& rest, std::string& out) {
   const std::string below = tree.children.empty() ? rest + "   " : rest + "│  ";
   const size_t columns = std::max(kTextColumns - std::min(kTextColumns, Width(below)), kNarrowest);
-  const std::vector<std::string> lines = Wrap(tree.text, columns, "");
+  const std::vector<std::string> lines = Wrap(tree.text, columns, "  ");
   for (size_t i = 0; i < lines.size(); ++i) out += (i == 0 ? first : below) + lines[i] + "\n";
   for (const std::string& detail : tree.details) {
     for (const std::string& line : Wrap(detail, columns, "")) out += below + line + "\n";

@@ -64,8 +64,6 @@ class Collector final : public YAML::EventHandler {
  private:
   struct Level {
     YamlNode node;
-    bool has_key = false;
-    YamlNode key;
     std::set<std::string> keys;
   };
 
@@ -106,16 +104,14 @@ class Collector final : public YAML::EventHandler {
     Level& level = levels_.back();
     if (level.node.kind == YamlNode::Kind::kList) {
       level.node.items.push_back(std::move(node));
-    } else if (level.has_key) {
-      level.node.entries.emplace_back(std::move(level.key), std::move(node));
-      level.has_key = false;
+    } else if (level.node.keys.size() > level.node.items.size()) {
+      level.node.items.push_back(std::move(node));
     } else {
       if (node.kind != YamlNode::Kind::kScalar) throw YAML::ParserException(MarkOf(node), "a key must be a plain word");
       if (!level.keys.insert(node.scalar).second) {
         throw YAML::ParserException(MarkOf(node), fmt::format("'{}' is there twice", node.scalar));
       }
-      level.key = std::move(node);
-      level.has_key = true;
+      level.node.keys.push_back(std::move(node));
     }
   }
 
@@ -126,8 +122,8 @@ class Collector final : public YAML::EventHandler {
 }  // namespace
 
 const YamlNode* YamlNode::Find(std::string_view key) const {
-  for (const auto& [name, value] : entries) {
-    if (name.scalar == key) return &value;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (keys[i].scalar == key) return &items[i];
   }
   return nullptr;
 }

@@ -5,7 +5,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,8 +16,8 @@ struct YamlNode {
   Kind kind = Kind::kNull;
   int line = 0;        // from 1
   std::string scalar;  // as written: nothing is taken for a number (0000:01:00.0 is 60 in YAML 1.1), quotes removed
-  std::vector<YamlNode> items;
-  std::vector<std::pair<YamlNode, YamlNode>> entries;  // in the order of the file
+  std::vector<YamlNode> keys;   // of a map, in the order of the file; scalars
+  std::vector<YamlNode> items;  // of a list; of a map: the value of each key
 
   // The value of a key; nullptr when there is none.
   const YamlNode* Find(std::string_view key) const;

@@ -78,7 +78,7 @@ TEST(Plan, OddCardsAreLeftOutWithAReason) {
   size_t unknown = 0;
   size_t late = 0;
   for (const NotOffered& one : planned.plan.not_offered) {
-    if (one.reason == "no resource takes it") ++unknown;
+    if (one.reason == "no resource takes it (card_type is unknown)") ++unknown;
     if (one.reason == "its card_type and serial cannot be read") ++late;
   }
   EXPECT_EQ(unknown, 1U) << "card type unknown";

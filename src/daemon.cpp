@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon.h"
+
+#include <linux/magic.h>
+#include <sys/signalfd.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/host_root.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "node_view.h"
+#include "plan_keeper.h"
+#include "server/event_loop.h"
+#include "server/file_watcher.h"
+#include "server/http_server.h"
+#include "server/inventory_log.h"
+#include "server/kubelet_client.h"
+#include "server/machine_watch.h"
+#include "server/metrics.h"
+#include "server/plugin_set.h"
+#include "server/registrar.h"
+#include "server/service_manager.h"
+#include "server/socket.h"
+#include "server/uevents.h"
+
+namespace cleave {
+namespace {
+
+using Clock = EventLoop::Clock;
+
+// Events of one change come close together.
+constexpr std::chrono::milliseconds kMachineSettles{50};
+constexpr std::chrono::milliseconds kFilesSettle{200};
+// A main loop that is at one thing for longer than this is stuck.
+constexpr std::chrono::seconds kStuck{10};
+// A kubelet that has just started does not know its pods yet, so it is asked again after it appeared.
+constexpr std::chrono::seconds kAskAfter[] = {std::chrono::seconds(1), std::chrono::seconds(5), std::chrono::seconds(20),
+                                              std::chrono::seconds(60)};
+
+LogLevel LevelOf(const std::string& name, LogLevel otherwise) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "info") return LogLevel::kInfo;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  return otherwise;
+}
+
+LogFormat FormatOf(const std::string& name, LogFormat otherwise) {
+  if (name == "json") return LogFormat::kJson;
+  if (name == "text") return LogFormat::kText;
+  return otherwise;
+}
+
+void LogDiagnostics(const Diagnostics& diagnostics) {
+  for (const Diagnostic& error : diagnostics.errors()) Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});
+  for (const Diagnostic& one : diagnostics.warnings()) Log(LogLevel::kWarning, "doubtful configuration", {{"warning", ToString(one)}});
+}
+
+// A kernel speaks of its own machine only, not of a directory that looks like one.
+bool IsKernelsOwn(const HostRoot& root) {
+  struct statfs fs = {};
+  return root.live() && statfs(root.WatchPath("sys").c_str(), &fs) == 0 && fs.f_type == SYSFS_MAGIC;
+}
+
+// Blocks the signals that the loop takes, here and in every thread that is started from here.
+int OpenSignals() {
+  sigset_t taken;
+  sigemptyset(&taken);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&taken, signal);
+  sigset_t blocked = taken;
+  sigaddset(&blocked, SIGPIPE);  // a log that nobody reads any more is no reason to end
+  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  return signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+}  // namespace
+
+struct Daemon::Impl {
+  explicit Impl(DaemonOptions given) : options(std::move(given)), metrics(options.version) {
+    if (options.node.node_name.empty()) options.node.node_name = HostName();
+  }
+
+  int Run();
+  bool SetUp();
+  void Load();
+  bool StartHttp();
+  void WatchEverything();
+  void Stop();
+
+  void ReadSignals();
+  void Reload(std::string_view why);
+  void Look();
+  void LookSoon();
+  void Publish();
+  void CheckKubelet(bool created);
+  void AskHeld();
+  void Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked);
+  void UpdateReadiness();
+  HttpServer::Page Readiness();
+
+  DaemonOptions options;
+  LoadOptions files;
+  EventLoop loop;
+  Metrics metrics;
+  std::unique_ptr<HostRoot> root;
+  std::unique_ptr<PlanKeeper> keeper;
+  std::unique_ptr<FileWatcher> watcher;
+  std::unique_ptr<UeventSocket> uevents;
+  std::unique_ptr<Registrar> registrar;
+  std::unique_ptr<KubeletClient> client;
+  std::unique_ptr<PluginSet> plugins;
+  std::unique_ptr<HttpServer> http;
+  InventoryLog inventory_log;
+
+  int signal_fd = -1;
+  EventLoop::TimerId look_timer = 0;
+  EventLoop::TimerId soon_timer = 0;
+  EventLoop::TimerId reload_timer = 0;
+  EventLoop::TimerId ask_timer = 0;
+  std::optional<FileIdentity> kubelet;  // its socket, as known
+  bool kubelet_known = false;           // looked for at least once
+  bool asking = false;
+  std::string ask_problem;
+
+  Mutex mutex;
+  HttpServer::Page readiness ABSL_GUARDED_BY(mutex) = {503, "starting\n"};
+};
+
+Daemon::Daemon(DaemonOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+
+Daemon::~Daemon() = default;
+
+int Daemon::Run() { return impl_->Run(); }
+
+void Daemon::Quit() {
+  impl_->loop.Post([this] { impl_->loop.Quit(); });
+}
+
+int Daemon::Impl::Run() {
+  signal_fd = OpenSignals();
+  RedirectGrpcLog();
+  SetUpLog(FormatOf(options.log_format, LogFormat::kText), LevelOf(options.log_level, LogLevel::kInfo));
+  bool started = SetUp();
+  if (started) {
+    NotifyServiceManager(options.notify_socket, "READY=1");
+    loop.Run();
+    Log(LogLevel::kInfo, "stopping");
+    NotifyServiceManager(options.notify_socket, "STOPPING=1");
+  }
+  Stop();
+  if (started) Log(LogLevel::kInfo, "stopped");
+  return started ? 0 : 1;
+}
+
+bool Daemon::Impl::SetUp() {
+  absl::StatusOr<std::unique_ptr<HostRoot>> opened = OpenHostRoot(options.node.root);
+  if (!opened.ok()) {
+    Log(LogLevel::kError, "cannot open the host's root", {{"reason", MessageOf(opened.status())}});
+    return false;
+  }
+  root = *std::move(opened);
+  files = {options.node.config_file, options.node.profile_dirs, options.node.profile_files};
+  keeper = std::make_unique<PlanKeeper>(*root, metrics,
+                                        PlanKeeper::Options{.files = files,
+                                                            .node_name = options.node.node_name,
+                                                            .kubelet_dir = options.kubelet_dir,
+                                                            .linger = options.linger});
+  Diagnostics diagnostics;
+  bool good = keeper->Load(diagnostics);
+  if (good) {
+    const Config& config = keeper->settings().config;
+    SetUpLog(FormatOf(options.log_format, config.log_format), LevelOf(options.log_level, config.log_level));
+    Log(LogLevel::kInfo, "start",
+        {{"version", options.version}, {"root", options.node.root}, {"node", options.node.node_name}, {"kubelet_dir", options.kubelet_dir}});
+  }
+  LogDiagnostics(diagnostics);
+  if (!good || !keeper->Look(Clock::now()) || !StartHttp()) return false;
+
+  client = NewKubeletClient(loop, options.kubelet_dir);
+  registrar = std::make_unique<Registrar>(loop, *client, metrics, [this] { UpdateReadiness(); });
+  plugins = std::make_unique<PluginSet>(loop, *root, metrics, *registrar,
+                                        PluginSet::Options{.kubelet_dir = options.kubelet_dir,
+                                                           .instance = NewInstanceId(),
+                                                           .rescan = [this] {
+                                                             Look();
+                                                             plugins->AnswerWaiting();
+                                                           }});
+  for (const std::string& name : RemoveStaleSockets(PluginDirectory(options.kubelet_dir))) {
+    Log(LogLevel::kInfo, "removed a socket that a process before left behind", {{"socket", name}});
+  }
+  watcher = std::make_unique<FileWatcher>(loop);
+  Publish();
+  WatchEverything();
+  CheckKubelet(false);
+  look_timer = loop.RunAfter(keeper->LookAgainIn(), [this] { Look(); });
+  return true;
+}
+
+bool Daemon::Impl::StartHttp() {
+  std::string address = options.http_address.empty() ? keeper->settings().config.http_address : options.http_address;
+  if (address.empty()) return true;
+  HttpServer::Sources sources;
+  sources.metrics = [this] { return metrics.Text(); };
+  sources.health = [this] {
+    return loop.BusyFor() < kStuck ? HttpServer::Page{200, "ok\n"} : HttpServer::Page{503, "the main loop is stuck\n"};
+  };
+  sources.ready = [this] { return Readiness(); };
+  absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(address, std::move(sources));
+  if (!server.ok()) {
+    Log(LogLevel::kError, "cannot serve HTTP", {{"reason", MessageOf(server.status())}});
+    return false;
+  }
+  http = *std::move(server);
+  Log(LogLevel::kInfo, "http listening", {{"address", http->address()}});
+  return true;
+}
+
+void Daemon::Impl::WatchEverything() {
+  loop.Watch(signal_fd, [this] { ReadSignals(); });
+  if (IsKernelsOwn(*root)) {
+    uevents = UeventSocket::Open(loop, [this](const Uevent& event) {
+      if (Subsystems(keeper->settings()).contains(event.subsystem)) LookSoon();
+    });
+    if (uevents == nullptr) Log(LogLevel::kInfo, "no uevents here, changes are found by looking again");
+  }
+  std::string directory = std::filesystem::absolute(PluginDirectory(options.kubelet_dir)).string();
+  watcher->Watch("kubelet", {{directory, {"kubelet.sock", "cleave-"}, false}}, [this](const FileWatcher::Change& change) {
+    plugins->CheckSockets();
+    CheckKubelet(change.created && change.name == "kubelet.sock");
+  });
+}
+
+void Daemon::Impl::Stop() {
+  if (http != nullptr) http->BeginStop();
+  plugins.reset();
+  client.reset();
+  registrar.reset();
+  uevents.reset();
+  watcher.reset();
+  http.reset();
+  if (signal_fd >= 0) {
+    loop.Unwatch(signal_fd);
+    close(std::exchange(signal_fd, -1));
+  }
+}
+
+void Daemon::Impl::ReadSignals() {
+  signalfd_siginfo info;
+  while (read(signal_fd, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGHUP) {
+      Reload("SIGHUP");
+    } else {
+      Log(LogLevel::kInfo, "signal", {{"name", info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      loop.Quit();
+    }
+  }
+}
+
+void Daemon::Impl::Reload(std::string_view why) {
+  loop.Cancel(std::exchange(reload_timer, 0));
+  Diagnostics diagnostics;
+  bool good = keeper->Load(diagnostics);
+  LogDiagnostics(diagnostics);
+  metrics.SetReloadFailed(!good);
+  if (!good) {
+    Log(LogLevel::kError, "reload failed, the settings before stay", {{"cause", std::string(why)}});
+    return;
+  }
+  Look();
+  Log(LogLevel::kInfo, "reloaded", {{"cause", std::string(why)}});
+}
+
+void Daemon::Impl::LookSoon() {
+  if (soon_timer == 0) soon_timer = loop.RunAfter(kMachineSettles, [this] { Look(); });
+}
+
+// The one way: look, plan, publish.
+void Daemon::Impl::Look() {
+  loop.Cancel(std::exchange(soon_timer, 0));
+  loop.Cancel(look_timer);
+  if (keeper->Look(Clock::now())) Publish();
+  // Also what no event tells of: a file system without inotify, a directory that was mounted over.
+  plugins->CheckSockets();
+  CheckKubelet(false);
+  look_timer = loop.RunAfter(keeper->LookAgainIn(), [this] { Look(); });
+}
+
+void Daemon::Impl::Publish() {
+  inventory_log.Note(*keeper->plan());
+  plugins->Apply(keeper->plan());
+  metrics.SetPlan(*keeper->plan());
+  watcher->Watch("machine", MachineWants(*root, keeper->settings(), *keeper->plan()->inventory),
+                 [this](const FileWatcher::Change& /*change*/) { LookSoon(); });
+  watcher->Watch("files", ConfigWants(keeper->settings(), files), [this](const FileWatcher::Change& /*change*/) {
+    if (reload_timer == 0) reload_timer = loop.RunAfter(kFilesSettle, [this] { Reload("a file changed"); });
+  });
+  if (keeper->AwaitsHeld() && ask_timer == 0 && kubelet) ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
+  UpdateReadiness();
+}
+
+void Daemon::Impl::CheckKubelet(bool created) {
+  std::optional<FileIdentity> now = IdentityOf(KubeletSocketPath(options.kubelet_dir));
+  metrics.SetKubeletUp(now.has_value());
+  // Where files have no time of birth, only the event tells a new socket from an old one with the same inode.
+  bool appeared = now && (now != kubelet || (created && now->born_ns == 0));
+  if (!now && !kubelet_known) {
+    Log(LogLevel::kInfo, "the kubelet is not there, waiting for it", {{"socket", KubeletSocketPath(options.kubelet_dir)}});
+  }
+  if (!now && kubelet) {
+    Log(LogLevel::kInfo, "the kubelet's socket is gone");
+    registrar->KubeletGone();
+  }
+  kubelet_known = true;
+  kubelet = now;
+  if (appeared) {
+    Log(LogLevel::kInfo, "the kubelet is there", {{"socket", KubeletSocketPath(options.kubelet_dir)}});
+    // The first one is asked before anything is registered, so that the first list lacks nothing that a pod holds.
+    AskHeld();
+    for (std::chrono::seconds delay : kAskAfter) loop.RunAfter(delay, [this] { AskHeld(); });
+    registrar->KubeletAppeared();
+  }
+  UpdateReadiness();
+}
+
+void Daemon::Impl::AskHeld() {
+  if (asking) return;
+  asking = true;
+  loop.Cancel(std::exchange(ask_timer, 0));
+  client->ListHeld([this, asked = Clock::now()](const absl::StatusOr<HeldIds>& held) { Answered(held, asked); });
+}
+
+void Daemon::Impl::Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked) {
+  asking = false;
+  std::string problem = held.ok() ? "" : MessageOf(held.status());
+  if (!problem.empty() && problem != ask_problem) {
+    Log(LogLevel::kDebug, "cannot ask which devices pods hold", {{"reason", problem}});
+  }
+  ask_problem = problem;
+  if (held.ok()) {
+    keeper->SetHeld(*held, asked);
+    Look();
+  }
+  registrar->Start();
+  if (keeper->AwaitsHeld() && ask_timer == 0) ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
+}
+
+void Daemon::Impl::UpdateReadiness() {
+  if (plugins == nullptr || registrar == nullptr) return;
+  std::vector<std::string> reasons = plugins->NotServing();
+  for (std::string& line : registrar->NotReady()) reasons.push_back(std::move(line));
+  if (reasons.empty() && !kubelet) reasons.emplace_back("the kubelet is not there");
+  HttpServer::Page page = {reasons.empty() ? 200 : 503, ""};
+  for (const std::string& line : reasons) page.text += line + "\n";
+  if (reasons.empty()) page.text = "ready\n";
+  MutexLock lock(mutex);
+  readiness = std::move(page);
+}
+
+HttpServer::Page Daemon::Impl::Readiness() {
+  MutexLock lock(mutex);
+  return readiness;
+}
+
+}  // namespace cleave

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan_keeper.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/host_root.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "discovery/inventory.h"
+#include "discovery/scanner.h"
+#include "node_view.h"
+#include "policy/plan.h"
+#include "server/socket.h"
+#include "topology/link_sources.h"
+
+namespace cleave {
+namespace {
+
+bool Same(const Inventory& a, const Inventory& b) {
+  return a.cards == b.cards && a.functions == b.functions && a.numa_nodes == b.numa_nodes && a.not_cards == b.not_cards &&
+         a.oddities == b.oddities;
+}
+
+// `old` with the health that its units have now.
+Plan WithHealth(const Plan& old, const Inventory& now) {
+  std::map<std::string, const Card*> cards;
+  for (const Card& card : now.cards) cards[card.profile + "/" + card.id] = &card;
+  Plan plan = old;
+  for (Resource& resource : plan.resources) {
+    for (Unit& unit : resource.units) {
+      if (unit.cards.empty()) continue;
+      unit.health = Health::kHealthy;
+      unit.reason.clear();
+      for (size_t index : unit.cards) {
+        const Card& known = old.inventory->cards[index];
+        auto found = cards.find(known.profile + "/" + known.id);
+        if (found != cards.end() && found->second->health != Health::kUnhealthy) continue;
+        unit.health = Health::kUnhealthy;
+        unit.reason = "card " + known.id + ": " + (found == cards.end() ? "it is gone" : found->second->reason);
+      }
+    }
+  }
+  return plan;
+}
+
+}  // namespace
+
+void CheckSocketPaths(const Plan& plan, const std::string& kubelet_dir, Diagnostics& diagnostics) {
+  for (const Resource& resource : plan.resources) {
+    absl::StatusOr<std::string> path = SocketPath(kubelet_dir, resource.name, "000000");
+    if (!path.ok()) diagnostics.Error(resource.pos, MessageOf(path.status()));
+  }
+}
+
+PlanKeeper::PlanKeeper(const HostRoot& root, Metrics& metrics, Options options)
+    : root_(root), metrics_(metrics), options_(std::move(options)), held_(options_.linger) {}
+
+bool PlanKeeper::Load(Diagnostics& diagnostics) {
+  auto settings = std::make_unique<Settings>(LoadSettings(options_.files, diagnostics));
+  CheckLinkSources(settings->config, diagnostics);
+  LinkTexts links = ReadLinkTexts(settings->config);
+  if (diagnostics.ok()) {
+    Scanner trial(root_, *settings);
+    Plan plan = PlanFrom(*settings, links, trial.Scan(Clock::now()), options_.node_name, diagnostics);
+    CheckSocketPaths(plan, options_.kubelet_dir, diagnostics);
+  }
+  if (!diagnostics.ok()) return false;
+  if (scanner_ == nullptr) {
+    scanner_ = std::make_unique<Scanner>(root_, *settings);
+  } else {
+    scanner_->Replace(*settings);
+  }
+  settings_ = std::move(settings);
+  links_ = std::move(links);
+  stale_ = true;
+  return true;
+}
+
+bool PlanKeeper::Look(Clock::time_point now) {
+  auto start = Clock::now();
+  Inventory inventory = scanner_->Scan(now);
+  metrics_.ObserveScan(Clock::now() - start);
+  if (!stale_ && seen_ && Same(inventory, *seen_)) return false;
+  seen_ = inventory;
+  stale_ = false;
+  Diagnostics diagnostics;
+  auto plan = std::make_shared<Plan>(PlanFrom(*settings_, links_, std::move(inventory), options_.node_name, diagnostics));
+  CheckSocketPaths(*plan, options_.kubelet_dir, diagnostics);
+  std::string complaints = diagnostics.Text();
+  if (complaints != complaints_) {
+    for (const Diagnostic& error : diagnostics.errors()) {
+      Log(LogLevel::kError, "the machine does not fit the settings, the plan before stays", {{"error", ToString(error)}});
+    }
+  }
+  complaints_ = std::move(complaints);
+  metrics_.SetPlanFailed(!diagnostics.ok());
+  if (!diagnostics.ok()) {
+    if (plan_ == nullptr) return false;
+    *plan = WithHealth(*plan_, *seen_);
+  }
+  held_.Complete(*plan, plan_.get(), *settings_, now);
+  plan_ = std::move(plan);
+  Forget(now);
+  return true;
+}
+
+void PlanKeeper::SetHeld(HeldIds held, Clock::time_point asked) {
+  held_.SetHeld(std::move(held), asked);
+  if (plan_ != nullptr) Forget(Clock::now());
+  stale_ = true;
+}
+
+void PlanKeeper::Forget(Clock::time_point now) {
+  for (const std::string& card : held_.CardsToForget(*plan_, now)) scanner_->Forget(card);
+}
+
+PlanKeeper::Clock::duration PlanKeeper::LookAgainIn() const {
+  Clock::duration delay = settings_->config.rescan;
+  if (auto sooner = scanner_->LookAgainIn()) delay = std::min<Clock::duration>(delay, *sooner);
+  return delay;
+}
+
+}  // namespace cleave
