@@ -110,6 +110,7 @@ where = { card_type = "n300" }
 unit  = "card"
 nodes = ["gpu-*"]
 [resource.container]
+inherit     = false
 devices     = ["{nodes.main}"]
 env         = { EXAMPLE_CARDS = "{pci.address}", EXAMPLE_COUNT = "{count}" }
 mounts      = [{ host = "/dev/hugepages-1G", container = "/mnt/huge", read_only = true }]

@@ -69,7 +69,7 @@ func StartCleave(t testing.TB, options CleaveOptions) *Cleave {
 	}
 	c.WriteConfig(options.Config)
 	c.command = exec.Command(binary(t), "serve", "--config", c.config, "--root", options.Machine.Root,
-		"--http", "127.0.0.1:0", "--node-name", options.NodeName, "--log-format", "json")
+		"--kubelet-dir", options.KubeletIn, "--http", "127.0.0.1:0", "--node-name", options.NodeName, "--log-format", "json")
 	c.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := c.command.StderrPipe()
 	if err != nil {
