@@ -17,6 +17,12 @@ find_package(fmt CONFIG REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(nlohmann_json CONFIG REQUIRED)
 find_package(yaml-cpp CONFIG REQUIRED)
+# Linked statically: its package has no target for that.
+find_library(CLEAVE_LIB_expat NAMES libexpat.a REQUIRED)
+find_path(EXPAT_INCLUDE expat.h REQUIRED)
+add_library(expat_dep INTERFACE)
+target_include_directories(expat_dep SYSTEM INTERFACE ${EXPAT_INCLUDE})
+target_link_libraries(expat_dep INTERFACE ${CLEAVE_LIB_expat})
 find_path(ARCHIVE_INCLUDE archive.h REQUIRED)
 add_library(archive_headers INTERFACE)  # the library itself is loaded at run time, see src/base/archive.h
 target_include_directories(archive_headers INTERFACE ${ARCHIVE_INCLUDE})

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,6 +25,7 @@
 #include "policy/plan.h"
 #include "server/socket.h"
 #include "topology/render.h"
+#include "topology/render_svg.h"
 
 namespace cleave {
 namespace {
@@ -66,6 +68,25 @@ std::optional<std::vector<size_t>> UnitIndexes(const Resource& resource, const s
   return indexes;
 }
 
+// "tt-galaxy" for /tmp/tt-galaxy.tar.zst: a captured machine is not called as this one.
+std::string PictureTitle(const NodeOptions& node) {
+  if (!node.node_name.empty()) return node.node_name;
+  std::string name = std::filesystem::path(node.root).filename().string();
+  return name.empty() ? HostName() : name.substr(0, name.find(".tar"));
+}
+
+int PrintPicture(const TopologyOptions& options, const Inventory& inventory, const Graph& graph) {
+  std::vector<std::string> known;
+  for (const Card& card : inventory.cards) known.push_back(card.id);
+  for (const std::string& id : options.in_use) {
+    if (std::find(known.begin(), known.end(), id) != known.end()) continue;
+    Complain(fmt::format("there is no card '{}'{}", id, DidYouMean(id, known)));
+    return 1;
+  }
+  Print(RenderSvg(inventory, graph, {.title = PictureTitle(options.node), .in_use = {options.in_use.begin(), options.in_use.end()}}));
+  return 0;
+}
+
 }  // namespace
 
 int RunCheck(const CheckOptions& options) {
@@ -106,7 +127,10 @@ int RunTopology(const TopologyOptions& options) {
   if (!view) return 1;
   const Inventory& inventory = *view->plan.inventory;
   const Graph& graph = *view->plan.graph;
-  if (options.functions) {
+  if (options.svg) return PrintPicture(options, inventory, graph);
+  if (options.dot) {
+    Print(RenderDot(inventory, graph));
+  } else if (options.functions) {
     Print(options.json ? FunctionsJson(inventory, graph) : RenderFunctions(inventory, graph));
   } else if (options.json) {
     Print(TopologyJson(inventory, graph));

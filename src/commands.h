@@ -19,8 +19,12 @@ struct PrintOptions {
 };
 
 struct TopologyOptions : PrintOptions {
+  // At most one of these four.
   bool functions = false;
   bool matrix = false;
+  bool svg = false;
+  bool dot = false;
+  std::vector<std::string> in_use;  // ids of cards to be marked in the picture
 };
 
 struct PreferOptions : PrintOptions {

@@ -65,10 +65,21 @@ int Run(int argc, char** argv) {
   AddPrintOptions(*plan, plan_options, format);
 
   cleave::TopologyOptions topology_options;
-  CLI::App* topology = app.add_subcommand("topology", "How the cards are connected: a tree, or with --matrix who is how near to whom");
+  CLI::App* topology = app.add_subcommand("topology", "How the cards are connected: a tree, a matrix, or a picture");
   AddPrintOptions(*topology, topology_options, format);
-  topology->add_flag("--matrix", topology_options.matrix, "The relation of every two cards, with a legend");
-  topology->add_flag("--functions", topology_options.functions, "Every PCI function instead of the cards");
+  CLI::Option* matrix = topology->add_flag("--matrix", topology_options.matrix, "The relation of every two cards, with a legend");
+  CLI::Option* functions = topology->add_flag("--functions", topology_options.functions, "Every PCI function instead of the cards");
+  CLI::Option* svg = topology->add_flag("--svg", topology_options.svg, "A picture, as SVG");
+  CLI::Option* dot = topology->add_flag("--dot", topology_options.dot, "A graph for Graphviz");
+  topology->add_option("--in-use", topology_options.in_use, "Cards to be marked in the picture, ids with commas between")
+      ->delimiter(',')
+      ->type_name("IDS")
+      ->needs(svg);
+  CLI::Option* output = topology->get_option("--output");
+  matrix->excludes(functions)->excludes(svg)->excludes(dot);
+  functions->excludes(svg)->excludes(dot);
+  svg->excludes(dot)->excludes(output);
+  dot->excludes(output);
 
   cleave::PreferOptions prefer_options;
   CLI::App* prefer = app.add_subcommand("prefer", "What GetPreferredAllocation would answer, and why");

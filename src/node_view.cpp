@@ -38,7 +38,7 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   Scanner scanner(*view.root, view.settings, options.scan);
   Inventory inventory = scanner.Scan(Scanner::Clock::now());
   std::string node = options.node_name.empty() ? HostName() : options.node_name;
-  view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config), std::move(inventory), node, view.diagnostics);
+  view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config, view.root.get()), std::move(inventory), node, view.diagnostics);
   return view;
 }
 

@@ -67,7 +67,7 @@ PlanKeeper::PlanKeeper(const HostRoot& root, Metrics& metrics, Options options)
 bool PlanKeeper::Load(Diagnostics& diagnostics) {
   auto settings = std::make_unique<Settings>(LoadSettings(options_.files, diagnostics));
   CheckLinkSources(settings->config, diagnostics);
-  LinkTexts links = ReadLinkTexts(settings->config);
+  LinkTexts links = ReadLinkTexts(settings->config, &root_);
   if (diagnostics.ok()) {
     Scanner trial(root_, *settings);
     Plan plan = PlanFrom(*settings, links, trial.Scan(Clock::now()), options_.node_name, diagnostics);

@@ -25,7 +25,8 @@ constexpr size_t kMostComplaints = 8;
 
 std::string Shown(std::string_view text) {
   std::string shown(text.substr(0, kLongestShown));
-  std::replace_if(shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
   return shown;
 }
 
@@ -44,7 +45,8 @@ void Complaints::MoveTo(std::vector<Oddity>& oddities) {
 std::map<PciAddress, std::vector<size_t>> CardsByAddress(const Inventory& inventory) {
   std::map<PciAddress, std::vector<size_t>> cards;
   for (size_t i = 0; i < inventory.cards.size(); ++i) {
-    if (std::optional<PciAddress> pci = PciAddress::Parse(inventory.cards[i].address)) cards[*pci].push_back(i);
+    if (std::optional<PciAddress> pci = PciAddress::Parse(inventory.cards[i].address))
+      cards[*pci].push_back(i);
   }
   return cards;
 }
@@ -59,8 +61,8 @@ Widths BothWays(const Widths& by_direction, const std::vector<bool>& speaks,
     const double other = back != by_direction.end() ? back->second : speaks[to] ? 0 : width;
     const double smaller = std::min(width, other);
     if (width != other) {
-      complaints.Add(fmt::format("the link from {} to {} has width {:g}, back it has {}; {}", name(from), name(to), width,
-                                 other > 0 ? fmt::format("{:g}", other) : "none",
+      complaints.Add(fmt::format("the link from {} to {} has width {:g}, back it has {}; {}", name(from),
+                                 name(to), width, other > 0 ? fmt::format("{:g}", other) : "none",
                                  smaller > 0 ? fmt::format("taken as {:g}", smaller) : "not used"));
     }
     if (smaller > 0) widths[std::minmax(from, to)] = smaller;

@@ -26,6 +26,7 @@ namespace cleave {
 namespace {
 
 constexpr size_t kDeepest = 16;
+constexpr size_t kLongest = size_t{1} << 20;  // at its worst yaml-cpp takes two seconds for it
 
 // Builds YamlNodes from the parser's events. Refusals are thrown as the parser's own exception, with a position.
 class Collector final : public YAML::EventHandler {
@@ -129,6 +130,7 @@ const YamlNode* YamlNode::Find(std::string_view key) const {
 }
 
 absl::StatusOr<YamlNode> ParseYaml(const std::string& text) {
+  if (text.size() > kLongest) return absl::InvalidArgumentError(fmt::format("longer than {} bytes", kLongest));
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);

@@ -24,7 +24,7 @@ struct YamlNode {
 };
 
 // The first document of `text`. INVALID_ARGUMENT "line 3: ..." when it is no YAML, has a key twice, is nested more than a
-// few levels deep or uses anchors and aliases (a short text could then stand for a huge one).
+// few levels deep, is longer than 1 MiB, or uses anchors and aliases (a short text could then stand for a huge one).
 absl::StatusOr<YamlNode> ParseYaml(const std::string& text);
 
 }  // namespace cleave

@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const cleave::LinkSourceKind& kind : cleave::LinkSourceKinds()) {
       if (kind.name != source.source) continue;
       std::vector<cleave::Oddity> oddities;
-      auto links = kind.read(source, text, machine, oddities);
+      auto links = kind.read({source, text, machine, nullptr}, oddities);
       if (!links.ok()) {
         if (links.status().message().empty()) abort();
         continue;

@@ -19,7 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   cleave::Diagnostics diagnostics;
-  cleave::Settings settings = cleave::LoadSettingsFromText("", "cleave.toml", {{"profile.toml", std::string(text)}}, diagnostics);
+  cleave::Settings settings =
+      cleave::LoadSettingsFromText("", "cleave.toml", {{"profile.toml", std::string(text)}}, diagnostics);
   if (diagnostics.ok()) {
     bool found = false;
     for (const cleave::Profile& each : settings.profiles) found |= each.name == profile.name;

@@ -17,9 +17,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (parsed->source() != text) abort();
   if (parsed->HasPlaceholders() != !parsed->Placeholders().empty()) abort();
   // With each placeholder's own name as its value nothing is lost but braces.
-  absl::StatusOr<std::string> same = parsed->Expand([](const std::string& name) { return std::optional(name); });
+  absl::StatusOr<std::string> same =
+      parsed->Expand([](const std::string& name) { return std::optional(name); });
   if (!same.ok() || same->size() > text.size()) abort();
-  absl::StatusOr<std::string> none = parsed->Expand([](const std::string&) { return std::optional<std::string>(); });
+  absl::StatusOr<std::string> none =
+      parsed->Expand([](const std::string&) { return std::optional<std::string>(); });
   if (none.ok() == parsed->HasPlaceholders()) abort();
   return 0;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program under test, asked through its command line alone."""
+import functools
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ def in_ci():
     return os.environ.get("CI", "").lower() == "true"
 
 
+@functools.cache
 def binary():
     """Path of the program. Ends this process when it is missing: as skipped, in CI as failed."""
     path = os.environ.get("CLEAVE_BIN", str(ROOT / "build" / "release" / "cleave"))

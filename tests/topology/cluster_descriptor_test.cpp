@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "tests/machine.h"
 #include "tests/topology/machines.h"
+#include "topology/link_source_kinds.h"
 #include "topology/link_sources.h"
 
 namespace cleave {
@@ -43,7 +44,7 @@ struct Found {
 Found Read(const std::string& text, const Inventory& inventory) {
   LinkSource source{.source = "tt-cluster-descriptor", .path = "cluster.yaml", .pairs = {}, .pos = {}};
   std::vector<Oddity> oddities;
-  auto links = LinkSourceKinds()[1].read(source, text, inventory, oddities);
+  auto links = ReadTtClusterDescriptor({source, text, inventory, nullptr}, oddities);
   Found found;
   if (!links.ok()) return {{}, {MessageOf(links.status())}};
   for (const Link& link : *links) {

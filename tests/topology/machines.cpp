@@ -86,7 +86,7 @@ Captured Scan(const std::string& machine, const std::string& config, bool all_fu
   Scanner scanner(**root, captured.settings, {.all_functions = all_functions});
   captured.inventory = scanner.Scan(Scanner::Clock::time_point(std::chrono::hours(1)));
   const Config& parsed = captured.settings.config;
-  captured.links = CollectLinks(parsed, ReadLinkTexts(parsed), captured.inventory, captured.inventory.oddities);
+  captured.links = CollectLinks(parsed, ReadLinkTexts(parsed, root->get()), captured.inventory, captured.inventory.oddities);
   return captured;
 }
 

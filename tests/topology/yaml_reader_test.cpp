@@ -46,6 +46,7 @@ TEST(YamlReaderTest, RefusesWhatGrows) {
   EXPECT_EQ(ErrorOf("a: &x [1]\nb: [*x, *x]\n"), "line 1: anchors are not supported");
   EXPECT_THAT(ErrorOf(std::string(100'000, '[')), HasSubstr("nested too deep"));
   EXPECT_THAT(ErrorOf(std::string(100'000, '{')), HasSubstr("line 1: "));
+  EXPECT_EQ(ErrorOf(std::string(2 << 20, ' ')), "longer than 1048576 bytes");
   std::string deep = "a";
   for (int i = 0; i < 100; ++i) deep = std::string(static_cast<size_t>(100 - i), ' ') + "a:\n" + deep;
   EXPECT_THAT(ErrorOf(deep), HasSubstr("line "));

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "topology/render_svg.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+#include "discovery/inventory.h"
+#include "topology/card_words.h"
+#include "topology/graph.h"
+#include "topology/svg_canvas.h"
+#include "topology/svg_card.h"
+#include "topology/svg_layout.h"
+#include "topology/svg_legend.h"
+#include "topology/svg_style.h"
+#include "topology/svg_text.h"
+#include "topology/svg_wires.h"
+#include "topology/text_tree.h"
+
+namespace cleave {
+namespace {
+
+constexpr double kMargin = 24;
+constexpr double kTop = 84;
+constexpr double kNarrowest = 560;
+constexpr Font kPlain = {.size = 11};
+constexpr Font kHead = {.size = 13, .bold = true};
+constexpr Font kBarFont = {.size = 10, .mono = true};
+constexpr size_t kMostModels = 4;
+constexpr std::string_view kBoard = "board";
+
+std::string Plural(size_t count, std::string_view what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+
+bool SamePieces(const Card& a, const Card& b) {
+  return !a.piece_of.empty() && a.piece_of == b.piece_of && a.profile == b.profile;
+}
+
+bool HasWires(const Inventory& inventory, const Graph& graph) {
+  return std::any_of(graph.links().begin(), graph.links().end(), [&inventory](const Link& link) {
+    return link.kind != kBoard && !SamePieces(inventory.cards[link.from], inventory.cards[link.to]);
+  });
+}
+
+class Picture {
+ public:
+  Picture(const Inventory& inventory, const Graph& graph, const SvgOptions& options)
+      : inventory_(inventory), graph_(graph), options_(options), names_(inventory),
+        used_(std::any_of(inventory.cards.begin(), inventory.cards.end(),
+                          [&options](const Card& card) { return options.in_use.contains(card.id); })),
+        layout_(MakeLayout(inventory, graph, HasWires(inventory, graph), used_)), wires_(MakeWires(graph, layout_)) {
+    for (const Wire& wire : wires_) kinds_.try_emplace(wire.kind, 0);
+    size_t number = 0;
+    for (auto& [kind, value] : kinds_) value = number++;
+  }
+
+  std::string Draw() {
+    const Router router(layout_, wires_);
+    const std::vector<double> lanes = PlaceRows(layout_, kTop, router.lane_heights());
+    for (Column& column : layout_.columns) column.box.x += kMargin;
+    for (Frame& frame : layout_.frames) DrawFrame(frame);
+    for (const Line& line : layout_.lines) {
+      canvas_.Path("tree", fmt::format("M{} {}V{}", Number(line.x + kMargin), Number(line.y1), Number(line.y2)));
+    }
+    for (Bar& bar : layout_.bars) DrawBar(bar);
+    DrawBoards();
+    DrawWires(router.Routes(lanes, kMargin));
+    for (const Column& column : layout_.columns) DrawColumn(inventory_, column, layout_.look, options_.in_use, canvas_);
+    const double gutter = router.gutter() > 0 ? router.gutter() + 8 : 0;
+    const double width = std::max(kNarrowest, layout_.width + gutter + 2 * kMargin);
+    return Finish(width, lanes.back());
+  }
+
+ private:
+  void DrawFrame(Frame& frame) {
+    frame.box.x += kMargin;
+    if (frame.kind == Frame::Kind::kBoard) return;
+    const bool flipped = layout_.rows[layout_.columns[frame.first].row].flipped;
+    const double room = frame.box.width - 20;
+    const double x = frame.box.x + 12;
+    const std::string more = frame.continued ? " (continued)" : "";
+    if (frame.kind == Frame::Kind::kSocket) {
+      canvas_.Rect("socket", frame.box, 12);
+      const std::string text = fmt::format("Socket of NUMA nodes {}{}", graph_.tree()[frame.vertex].name, more);
+      canvas_.Text("muted", x, flipped ? frame.box.bottom() - 11 : frame.box.y + 20, Ellipsize(text, kPlain, room));
+      return;
+    }
+    canvas_.Open("node", "");
+    canvas_.Rect("panel", frame.box, 10);
+    const double y = flipped ? frame.box.bottom() - 24 : frame.box.y + 20;
+    if (frame.kind == Frame::Kind::kUnknownNode) {
+      canvas_.Text("h2", x, y, Ellipsize("NUMA node unknown" + more, kHead, room));
+    } else {
+      const std::string& name = graph_.tree()[frame.vertex].name;
+      canvas_.Text("h2", x, y, Ellipsize(fmt::format("NUMA node {}{}", name, more), kHead, room));
+      canvas_.Text("muted", x, y + 15, CpuText(name, room));
+    }
+    canvas_.Close();
+  }
+
+  std::string CpuText(const std::string& name, double room) const {
+    const NumaNode* node = inventory_.Node(static_cast<int>(ParseInt(name).value_or(-1)));
+    if (node == nullptr) return "";
+    if (node->cpus.empty()) return Ellipsize("memory only", kPlain, room);
+    const std::string ranges = "CPUs " + FormatRanges(node->cpus);
+    return TextWidth(ranges, kPlain) <= room ? ranges : Ellipsize(Plural(node->cpus.size(), "CPU"), kPlain, room);
+  }
+
+  void DrawBar(Bar& bar) {
+    std::string story;
+    for (const Bar::Part& part : bar.parts) {
+      const Vertex& v = graph_.tree()[part.vertex];
+      story += fmt::format("{}{} {}", story.empty() ? "" : "\n", KindName(v.kind).second, CleanText(v.name));
+    }
+    canvas_.Open("bar", story);
+    for (Bar::Part& part : bar.parts) {
+      const Vertex& v = graph_.tree()[part.vertex];
+      const std::string css(KindName(v.kind).first);
+      Box box = part.box;
+      box.x += kMargin + 0.5;
+      box.width -= 1;
+      box.y += 0.5;
+      box.height -= 1;
+      canvas_.Rect(css, box, 4);
+      const std::string text = names_(v.name) + (bar.continued && &part == &bar.parts.front() ? " …" : "");
+      canvas_.Text("mono on-" + css, box.center(), box.y + 12.5, Ellipsize(text, kBarFont, box.width - 4), Anchor::kMiddle);
+    }
+    canvas_.Close();
+  }
+
+  // Class and word.
+  static std::pair<std::string_view, std::string_view> KindName(VertexKind kind) {
+    switch (kind) {
+      case VertexKind::kHostBridge: return {"bridge", "host bridge"};
+      case VertexKind::kRootPort: return {"port", "root port"};
+      case VertexKind::kSwitch: return {"switch", "switch"};
+      default: return {"function", "function"};
+    }
+  }
+
+  void DrawBoards() {
+    for (const Frame& frame : layout_.frames) {
+      if (frame.kind != Frame::Kind::kBoard) continue;
+      const bool flipped = layout_.rows[layout_.columns[frame.first].row].flipped;
+      canvas_.Open("boards", "board " + CleanText(frame.board));
+      canvas_.Rect("board", frame.box, 9);
+      const std::string text = Ellipsize("board " + frame.board, {.size = 10}, frame.box.width - 28);
+      const double y = flipped ? frame.box.bottom() : frame.box.y;
+      const double width = TextWidth(text, {.size = 10});
+      canvas_.Rect("plate", {.x = frame.box.x + 10, .y = y - 7, .width = width + 8, .height = 14}, 3);
+      canvas_.Text("small muted", frame.box.x + 14, y + 3.5, text);
+      canvas_.Close();
+    }
+  }
+
+  void DrawWires(const std::vector<Route>& routes) {
+    for (size_t i = 0; i < wires_.size(); ++i) {
+      const Wire& wire = wires_[i];
+      std::string css = "wire";
+      std::string ends;
+      for (size_t card : wire.cards) {
+        css += fmt::format(" l{}", card);
+        ends += fmt::format("{}C{}", ends.empty() ? "" : ", ", card);
+      }
+      const size_t kind = kinds_.at(wire.kind);
+      canvas_.Open(css, fmt::format("{}: {}", CleanText(wire.label), ends));
+      canvas_.Path("halo", routes[i].path, fmt::format(" stroke-width=\"{}\"", Number(StrokeOf(wire.width) + 3)));
+      canvas_.Path(fmt::format("w k{}", KindColour(kind)), routes[i].path, StrokeAttributes(kind, wire.width));
+      for (const Box& joint : routes[i].joints) {
+        canvas_.Circle(fmt::format("f-k{}", KindColour(kind)), joint.x, joint.y, StrokeOf(wire.width) / 2 + 2);
+      }
+      canvas_.Close();
+    }
+    for (size_t i = 0; i < wires_.size(); ++i) {
+      const Box& box = routes[i].label;
+      if (box.width <= 0) continue;
+      std::string css = "wire";
+      for (size_t card : wires_[i].cards) css += fmt::format(" l{}", card);
+      canvas_.Open(css, "");
+      canvas_.Rect("label", box, 9);
+      canvas_.Text(fmt::format("f-k{}", KindColour(kinds_.at(wires_[i].kind))), box.center(), box.y + 13, wires_[i].label, Anchor::kMiddle);
+      canvas_.Close();
+    }
+  }
+
+  std::string Subtitle() const {
+    std::map<std::string, size_t> models;
+    size_t pieces = 0;
+    for (const Card& card : inventory_.cards) {
+      ++models[ModelOf(card)];
+    }
+    size_t cards = 0;
+    size_t cut = 0;
+    for (const Column& column : layout_.columns) {
+      cards += column.cards.empty() ? 0 : 1;
+      if (column.cards.size() < 2) continue;
+      ++cut;
+      pieces += column.cards.size();
+    }
+    std::string text = Plural(cards, "card");
+    if (cut > 0) text += fmt::format(", {} of them in {} pieces", cut, pieces);
+    if (!models.empty() && models.size() <= kMostModels) {
+      std::string list;
+      for (const auto& [model, count] : models) list += fmt::format("{}{} × {}", list.empty() ? "" : ", ", count, CleanText(model));
+      text += cut > 0 ? "" : fmt::format(" ({})", list);
+    }
+    size_t cpus = 0;
+    for (const NumaNode& node : inventory_.numa_nodes) cpus += node.cpus.size();
+    return text + fmt::format(" · {} · {}", Plural(inventory_.numa_nodes.size(), "NUMA node"), Plural(cpus, "CPU"));
+  }
+
+  // What the picture leaves out.
+  std::vector<std::string> Notes() const {
+    std::vector<std::string> notes;
+    const auto memory = static_cast<size_t>(std::count_if(inventory_.numa_nodes.begin(), inventory_.numa_nodes.end(),
+                                                          [](const NumaNode& node) { return node.cpus.empty(); }));
+    if (memory > 0) notes.push_back(Plural(memory, "NUMA node") + " of memory only");
+    const auto inner = static_cast<size_t>(std::count_if(graph_.links().begin(), graph_.links().end(), [this](const Link& link) {
+      return link.kind != kBoard && layout_.column_of[link.from] == layout_.column_of[link.to];
+    }));
+    if (inner > 0) notes.push_back(Plural(inner, "link") + " between pieces of one card");
+    if (!inventory_.not_cards.empty()) notes.push_back(Plural(inventory_.not_cards.size(), "function") + " that cannot be offered");
+    if (!inventory_.oddities.empty()) notes.push_back(fmt::format("{} {}", inventory_.oddities.size(), inventory_.oddities.size() == 1 ? "oddity" : "oddities"));
+    return notes;
+  }
+
+  std::string Description() const {
+    std::string text = Subtitle() + ".";
+    for (size_t i = 0; i < inventory_.cards.size(); ++i) {
+      const Card& card = inventory_.cards[i];
+      text += fmt::format(" C{}: {}, {}, {}{}.", i, card.id, ModelOf(card), ToString(StateOf(card)),
+                          options_.in_use.contains(card.id) ? ", in use" : "");
+    }
+    return text;
+  }
+
+  std::string Finish(double width, double bottom) {
+    Canvas frame;
+    const std::string title = options_.title.empty() ? "this node" : options_.title;
+    frame.Text("h1", kMargin, 36, title);
+    frame.Text("muted", kMargin, 58, Ellipsize(Subtitle(), kPlain, width - 2 * kMargin));
+    double y = DrawLegend(inventory_, graph_, layout_, kinds_, used_, {.x = kMargin, .y = bottom + 16, .width = width - 2 * kMargin, .height = 0}, frame);
+    const std::vector<std::string> notes = Notes();
+    if (!notes.empty()) {
+      std::string text = "Not drawn: " + Join(notes, ", ") + ".";
+      frame.Text("small muted", kMargin, y += 18, Ellipsize(text, {.size = 10}, width - 2 * kMargin));
+    }
+    const double height = y + 20;
+    std::string out = fmt::format(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"ct\" role=\"img\" aria-labelledby=\"cleave-title cleave-desc\" "
+        "width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\">\n<title id=\"cleave-title\">{2}</title>\n"
+        "<desc id=\"cleave-desc\">{3}</desc>\n<style>\n{4}</style>\n",
+        Number(width), Number(height), EscapeXml(title), EscapeXml(Description()), StyleSheet(wires_.empty() ? 0 : inventory_.cards.size()));
+    Canvas back;
+    back.Rect("bg", {.x = 0, .y = 0, .width = width, .height = height}, 0);
+    return out + back.text() + "\n" + canvas_.text() + frame.text() + "\n</svg>\n";
+  }
+
+  const Inventory& inventory_;
+  const Graph& graph_;
+  const SvgOptions& options_;
+  ShortNames names_;
+  bool used_;
+  Layout layout_;
+  std::vector<Wire> wires_;
+  LinkKinds kinds_;
+  Canvas canvas_;
+};
+
+}  // namespace
+
+std::string RenderSvg(const Inventory& inventory, const Graph& graph, const SvgOptions& options) {
+  return Picture(inventory, graph, options).Draw();
+}
+
+}  // namespace cleave

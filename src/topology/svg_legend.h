@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the signs of a picture mean: only those that appear in it. Private to src/topology.
+#ifndef CLEAVE_TOPOLOGY_SVG_LEGEND_H_
+#define CLEAVE_TOPOLOGY_SVG_LEGEND_H_
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "discovery/inventory.h"
+#include "topology/graph.h"
+#include "topology/svg_canvas.h"
+#include "topology/svg_layout.h"
+
+namespace cleave {
+
+// Kinds of links, numbered for their colours and dashes.
+using LinkKinds = std::map<std::string, size_t>;
+
+// How a link of a numbered kind is drawn, for Canvas::Path().
+std::string StrokeAttributes(size_t kind, double width);
+
+// From the top of `place` down, in lines of its width. Returns its bottom. `used`: something is marked as in use.
+double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout, const LinkKinds& kinds, bool used,
+                  const Box& place, Canvas& canvas);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_TOPOLOGY_SVG_LEGEND_H_
