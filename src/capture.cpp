@@ -43,6 +43,9 @@ class Capture {
       if (!profile.entries.class_name.empty()) Class(profile.entries.class_name);
     }
     Class("hwmon");
+    Tree("sys/devices/virtual/kfd/kfd/topology", 4);
+    Link("sys/class/kfd/kfd");
+    if (!root_.ReadLink("sys/class/kfd/kfd").ok()) Tree("sys/class/kfd/kfd/topology", 4);
     for (const char* file : {"sys/class/dmi/id/board_name", "sys/class/dmi/id/product_name"}) File(file, kMostBytes);
     for (const std::string& path : root_.Glob("sys/module/*/version")) {
       if (drivers_.contains(Split(path, '/')[2])) File(path, kMostBytes);
@@ -111,6 +114,27 @@ class Capture {
     } else if (name == "subsystem") {
       Add({leads_to, FileKind::kDirectory, ""});
     }
+  }
+
+  // Text files of a folder and all below it.
+  void Tree(const std::string& path, int depth) {
+    absl::StatusOr<std::vector<std::string>> names = root_.List(path);
+    if (!names.ok()) return;
+    Add({path, FileKind::kDirectory, ""});
+    for (const std::string& name : *names) {
+      std::string inner = path + "/" + name;
+      absl::StatusOr<FileInfo> info = root_.Stat(inner);
+      if (!info.ok() || root_.ReadLink(inner).ok()) continue;
+      if (info->kind == FileKind::kDirectory) {
+        if (depth > 0) Tree(inner, depth - 1);
+      } else {
+        File(inner, kMostBytes);
+      }
+    }
+  }
+
+  void Link(const std::string& path) {
+    if (absl::StatusOr<std::string> target = root_.ReadLink(path); target.ok()) Link(path, *target);
   }
 
   void Numa() {
@@ -207,7 +231,7 @@ int RunCapture(const NodeOptions& options, const std::string& file) {
     fmt::print(stderr, "cleave: {}\n", MessageOf(status));
     return 1;
   };
-  if (!file.ends_with(".tar") && !file.ends_with(".tar.gz") && !file.ends_with(".tar.zst")) {
+  if (file != "-" && !file.ends_with(".tar") && !file.ends_with(".tar.gz") && !file.ends_with(".tar.zst")) {
     return fail(absl::InvalidArgumentError(fmt::format("{}: the name must end in .tar, .tar.gz or .tar.zst", file)));
   }
   absl::StatusOr<std::unique_ptr<HostRoot>> root = OpenHostRoot(options.root);
@@ -219,8 +243,11 @@ int RunCapture(const NodeOptions& options, const std::string& file) {
   Capture capture(**root);
   capture.Run(settings);
   std::vector<ArchiveEntry> entries = capture.Entries();
-  if (absl::Status status = WriteArchive(file, TopName(file), entries); !status.ok()) return fail(status);
-  fmt::print("{}: {} entries. It holds serial numbers of cards; look before you give it away.\n", file, entries.size());
+  bool to_stdout = file == "-";
+  absl::Status status = WriteArchive(to_stdout ? "/dev/stdout" : file, to_stdout ? "machine" : TopName(file), entries);
+  if (!status.ok()) return fail(status);
+  fmt::print(stderr, "{}: {} entries. Serial numbers of cards and the like are among them; look before you give it away.\n",
+             to_stdout ? "standard output" : file, entries.size());
   return 0;
 }
 

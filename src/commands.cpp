@@ -35,7 +35,6 @@ void Complain(const std::string& text) { fmt::print(stderr, "cleave: {}\n", text
 
 void PrintDiagnostics(const Diagnostics& diagnostics) {
   for (const Diagnostic& error : diagnostics.errors()) fmt::print(stderr, "{}\n", ToString(error));
-  for (const Diagnostic& warning : diagnostics.warnings()) fmt::print(stderr, "{} (warning)\n", ToString(warning));
 }
 
 // The node, with all problems of its configuration said; nullopt when it cannot be looked at or has errors.

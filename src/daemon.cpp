@@ -70,7 +70,6 @@ LogFormat FormatOf(const std::string& name, LogFormat otherwise) {
 
 void LogDiagnostics(const Diagnostics& diagnostics) {
   for (const Diagnostic& error : diagnostics.errors()) Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});
-  for (const Diagnostic& one : diagnostics.warnings()) Log(LogLevel::kWarning, "doubtful configuration", {{"warning", ToString(one)}});
 }
 
 // A kernel speaks of its own machine only, not of a directory that looks like one.

@@ -15,7 +15,6 @@ namespace cleave {
 struct DaemonOptions {
   NodeOptions node;
   std::string kubelet_dir = "/var/lib/kubelet";
-  std::string cdi_dir;
   std::string http_address;
   std::string log_format;
   std::string log_level;

@@ -23,8 +23,8 @@ constexpr int kUsage = 2;
 // The options that every command has.
 void AddNodeOptions(CLI::App& command, cleave::NodeOptions& node) {
   command.add_option("--config", node.config_file, "The operator's file (default /etc/cleave/cleave.toml, if it exists)")->type_name("FILE");
-  command.add_option("--profile-dir", node.profile_dirs, "A directory of profiles that add to or replace the shipped ones")->type_name("DIR");
-  command.add_option("--profile", node.profile_files, "One more profile")->type_name("FILE");
+  command.add_option("--profile-dir", node.profile_dirs, "A directory of profiles that add to or replace the shipped ones")->type_name("DIR")->allow_extra_args(false);
+  command.add_option("--profile", node.profile_files, "One more profile; may be given several times")->type_name("FILE")->allow_extra_args(false);
   command.add_option("--root", node.root, "The host's file system: a directory, or an archive made by 'cleave capture'")
       ->type_name("DIR|ARCHIVE")
       ->capture_default_str();
@@ -85,9 +85,9 @@ int Run(int argc, char** argv) {
   CLI::App* prefer = app.add_subcommand("prefer", "What GetPreferredAllocation would answer, and why");
   AddPrintOptions(*prefer, prefer_options, format);
   prefer->add_option("resource", prefer_options.resource, "Name of the resource")->required()->type_name("RESOURCE");
-  prefer->add_option("-n,--size", prefer_options.size, "How many devices")->required()->check(CLI::PositiveNumber)->type_name("K");
-  prefer->add_option("--available", prefer_options.available, "Device ids to choose from, with commas between (default: all healthy ones)")->delimiter(',')->type_name("IDS");
-  prefer->add_option("--must-include", prefer_options.must_include, "Device ids that must be chosen, with commas between")->delimiter(',')->type_name("IDS");
+  prefer->add_option("-n,--size", prefer_options.size, "How many devices")->required()->check(CLI::Range(1, 1000000))->type_name("K");
+  prefer->add_option("--available", prefer_options.available, "Device ids to choose from, with commas between (default: all healthy ones)")->delimiter(',')->type_name("IDS")->allow_extra_args(false);
+  prefer->add_option("--must-include", prefer_options.must_include, "Device ids that must be chosen, with commas between")->delimiter(',')->type_name("IDS")->allow_extra_args(false);
 
   prefer->add_option("--budget", prefer_options.budget, "Search steps before the best so far is taken (default: about 3 ms worth)")->type_name("STEPS");
 
@@ -95,7 +95,7 @@ int Run(int argc, char** argv) {
   std::string capture_file;
   CLI::App* capture = app.add_subcommand("capture", "This node's relevant /sys, /proc and /dev as one small archive");
   AddNodeOptions(*capture, capture_options);
-  capture->add_option("file", capture_file, "Where to write it: FILE.tar.zst, .tar.gz or .tar")->required()->type_name("FILE");
+  capture->add_option("file", capture_file, "Where to write it: FILE.tar.zst, .tar.gz or .tar, or - for standard output (zstd)")->required()->type_name("FILE");
 
   CLI::App* demo = app.add_subcommand("demo", "The whole thing on a captured machine with an embedded kubelet stand-in; ends by itself");
 

@@ -43,7 +43,10 @@ std::string PairText(const Plan& plan, const Unit& a, const Unit& b) {
   const Graph& graph = *plan.graph;
   size_t left = a.cards.front();
   size_t right = b.cards.front();
-  std::string text = fmt::format("{} {:g}", ToString(graph.CardRelation(left, right)), graph.TreeAffinity(left, right));
+  // A board is a link and no place: what lies below it is the PCI tree.
+  Relation relation = graph.CardRelation(left, right);
+  std::string place = relation == Relation::kSameBoard ? "PCI tree" : ToString(relation);
+  std::string text = fmt::format("{} {:g}", place, graph.TreeAffinity(left, right));
   for (const Link& link : graph.links()) {
     bool joins = (link.from == left && link.to == right) || (link.from == right && link.to == left);
     if (joins) text += fmt::format(", {} x{:g} +{:g}", link.kind, link.width, link.weight);
@@ -76,8 +79,9 @@ std::string PlanText(const Plan& plan) {
     size_t width = 0;
     for (const Unit& one : resource.units) width = std::max(width, one.id.size());
     for (const Unit& one : resource.units) {
-      text += fmt::format("  {:<{}}  NUMA {:<4} {:<9}  {}\n", one.id, width, NodesText(one), ToString(one.health),
-                          Join(one.device_nodes, " "));
+      text += fmt::format("  {:<{}}  NUMA {:<4} {}", one.id, width, NodesText(one), ToString(one.health));
+      if (!one.device_nodes.empty()) text += std::string(11 - ToString(one.health).size(), ' ') + Join(one.device_nodes, " ");
+      text += '\n';
       if (one.cards.size() > 1) text += fmt::format("  {:<{}}  cards {}\n", "", width, Join(CardIds(plan, one), " "));
       if (!one.reason.empty()) text += fmt::format("  {:<{}}  {}\n", "", width, one.reason);
     }
@@ -146,6 +150,7 @@ std::string PreferText(const Preferred& preferred) {
   for (size_t index : choice.units) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));
+    if (one.health == Health::kUnhealthy) text += fmt::format("  {}  is not healthy: {}\n", std::string(one.id.size(), ' '), one.reason);
   }
   if (choice.units.size() > 1) text += "Pairs:\n" + PairsText(*preferred.plan, resource, choice.units);
   text += fmt::format("Took {} us and {} steps.\n", preferred.microseconds, choice.steps);

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "config/condition.h"
 #include "config/diagnostics.h"
 #include "config/resource_parser.h"
@@ -50,17 +53,18 @@ Weights ParseWeights(const toml::table& table, const std::string& file, Diagnost
     *field = *value;
   }
   // The tree answer is exact only when nearer never counts less.
-  const std::array<std::pair<const char*, double>, 6> order = {{{"other_socket", weights.other_socket},
-                                                               {"same_socket", weights.same_socket},
-                                                               {"same_numa", weights.same_numa},
-                                                               {"same_host_bridge", weights.same_host_bridge},
-                                                               {"switch_floor", weights.switch_floor},
-                                                               {"same_switch", weights.same_switch}}};
-  for (size_t i = 1; i < order.size(); ++i) {
-    if (order[i].second < order[i - 1].second) {
-      reader.Error(reader.Pos(), fmt::format("[affinity]: '{}' ({:g}) must not be less than '{}' ({:g})", order[i].first,
-                                             order[i].second, order[i - 1].first, order[i - 1].second));
-    }
+  const std::array<std::array<const char*, 2>, 7> order = {{{"other_socket", "same_socket"},
+                                                           {"same_socket", "same_numa"},
+                                                           {"same_numa", "same_host_bridge"},
+                                                           {"same_host_bridge", "same_root_port"},
+                                                           {"same_root_port", "switch_floor"},
+                                                           {"switch_floor", "same_switch"},
+                                                           {"same_switch", "same_card"}}};
+  std::map<std::string, double> values;
+  for (auto [key, field] : fields) values[key] = *field;
+  for (auto [far, near] : order) {
+    if (values[near] >= values[far]) continue;
+    reader.Error(reader.Pos(), fmt::format("[affinity]: '{}' ({:g}) must not be less than '{}' ({:g})", near, values[near], far, values[far]));
   }
   reader.Finish();
   return weights;
@@ -85,6 +89,7 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
     pair_reader.Finish();
     links.pairs.push_back(std::move(pair));
   });
+  links.nodes = reader.Strings("nodes");
   reader.Finish();
   return links;
 }
@@ -115,6 +120,17 @@ void ParseProfileSettings(const toml::table& table, const std::string& file, Con
 
 }  // namespace
 
+std::string BadHttpAddress(const std::string& address) {
+  if (address.empty()) return "";
+  size_t colon = address.rfind(':');
+  std::string host = address.substr(0, colon);
+  std::optional<int64_t> port = colon == std::string::npos ? std::nullopt : ParseInt(address.substr(colon + 1));
+  if (host.find_first_of("[:") != std::string::npos) return "only IPv4 addresses are served; write \"HOST:PORT\" or \":PORT\"";
+  bool good = port && *port >= 0 && *port <= 65535 &&
+              std::all_of(host.begin(), host.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '-'; });
+  return good ? "" : fmt::format("'{}' is no address; write \"HOST:PORT\" or \":PORT\"", address);
+}
+
 Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& diagnostics) {
   Config config;
   toml::table table = ParseToml(text, file, diagnostics);
@@ -140,6 +156,7 @@ Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& 
   if (const toml::table* affinity = reader.Table("affinity")) config.weights = ParseWeights(*affinity, file, diagnostics);
   if (const toml::table* log = reader.Table("log")) ParseLog(*log, file, config, diagnostics);
   config.http_address = reader.String("http").value_or("");
+  if (std::string bad = BadHttpAddress(config.http_address); !bad.empty()) reader.ErrorAt("http", "'http' in cleave.toml: " + bad);
   if (auto rescan = reader.Duration("rescan")) {
     config.rescan = *rescan;
     if (*rescan < std::chrono::seconds(1) || *rescan > std::chrono::hours(1)) {

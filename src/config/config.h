@@ -45,6 +45,7 @@ struct LinkSource {
   std::string path;           // absolute, or relative to the working directory
   std::string kind = "link";  // with source = "toml"
   std::vector<Pair> pairs;    // with source = "toml": between
+  std::vector<std::string> nodes;  // shell patterns for names of nodes; empty: every node
   SourcePos pos;
 };
 
@@ -65,6 +66,9 @@ struct Config {
   SourcePos profiles_pos;
 };
 
+// Why HTTP cannot be served at this address; "" when it can, or when it is empty.
+std::string BadHttpAddress(const std::string& address);
+
 // Reads cleave.toml. `file` names it in errors; relative paths in it start at the file's directory.
 Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& diagnostics);
 
@@ -74,6 +78,8 @@ struct Settings {
   std::vector<Profile> profiles;  // sorted by name
   // Profile `name`'s setting `key`: the operator's, else the default.
   std::string Value(const Profile& profile, const std::string& key) const;
+  // All settings of a profile.
+  std::map<std::string, std::string> Values(const Profile& profile) const;
   // True when the operator named the profile in `profiles`.
   bool Named(const Profile& profile) const;
 };

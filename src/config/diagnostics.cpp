@@ -38,7 +38,6 @@ std::string ToString(const Diagnostic& diagnostic) {
 }
 
 std::vector<Diagnostic> Diagnostics::errors() const { return Sorted(errors_); }
-std::vector<Diagnostic> Diagnostics::warnings() const { return Sorted(warnings_); }
 
 std::string Diagnostics::Text() const {
   std::string text;

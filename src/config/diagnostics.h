@@ -32,17 +32,14 @@ std::string ToString(const Diagnostic& diagnostic);
 class Diagnostics {
  public:
   void Error(SourcePos pos, std::string message) { errors_.push_back({std::move(pos), std::move(message)}); }
-  void Warning(SourcePos pos, std::string message) { warnings_.push_back({std::move(pos), std::move(message)}); }
   bool ok() const { return errors_.empty(); }
   // By file, line and column, each once.
   std::vector<Diagnostic> errors() const;
-  std::vector<Diagnostic> warnings() const;
   // All errors, a line each.
   std::string Text() const;
 
  private:
   std::vector<Diagnostic> errors_;
-  std::vector<Diagnostic> warnings_;
 };
 
 // " (did you mean 'prefer'?)", or "" when nothing is near.

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -48,7 +49,14 @@ class Names {
       for (const auto& [role, path] : profile->entries.nodes) known_.insert("nodes." + role);
       for (const auto& [name, setting] : profile->settings) known_.insert("settings." + name);
     }
-    known_.insert("nodes.*");
+  }
+
+  // The same, and what is known of a container.
+  Names InContainer() const {
+    Names names = *this;
+    names.known_.insert(ContainerNames().begin(), ContainerNames().end());
+    names.known_.insert("nodes.*");
+    return names;
   }
 
   void Check(const TextTemplate& text, Diagnostics& diagnostics) const {
@@ -72,8 +80,14 @@ class Names {
   std::set<std::string> known_;
 };
 
-void CheckContainer(const ContainerSpec& container, const Names& names, Diagnostics& diagnostics) {
-  for (const TextTemplate& device : container.devices) names.Check(device, diagnostics);
+void CheckContainer(const ContainerSpec& container, const Names& card_names, Diagnostics& diagnostics) {
+  Names names = card_names.InContainer();
+  for (const TextTemplate& device : container.devices) {
+    names.Check(device, diagnostics);
+    if (device.source() != "{nodes.*}" && device.source().find("{nodes.*}") != std::string::npos) {
+      diagnostics.Error(device.pos, "{nodes.*} stands for several paths and must stand alone");
+    }
+  }
   for (const std::vector<NamedValue>* list : {&container.env, &container.annotations}) {
     for (const NamedValue& value : *list) {
       names.Check(value.name, diagnostics);
@@ -127,6 +141,7 @@ void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
     above.insert(attribute.name);
   }
   CheckContainer(profile.container, names, diagnostics);
+  for (const HealthCheck& check : profile.health) names.Check(check.when, diagnostics);
   for (const ResourceSpec& spec : profile.resources) CheckResource(spec, names, diagnostics);
 }
 
@@ -229,6 +244,12 @@ std::string Settings::Value(const Profile& profile, const std::string& key) cons
   }
   auto setting = profile.settings.find(key);
   return setting == profile.settings.end() ? "" : setting->second.fallback;
+}
+
+std::map<std::string, std::string> Settings::Values(const Profile& profile) const {
+  std::map<std::string, std::string> values;
+  for (const auto& [key, setting] : profile.settings) values[key] = Value(profile, key);
+  return values;
 }
 
 bool Settings::Named(const Profile& profile) const {

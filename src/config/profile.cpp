@@ -142,8 +142,8 @@ Entries ParseEntries(const toml::table& table, const std::string& file, Diagnost
     TableReader inner(*attributes, "[entries.attributes]", file, diagnostics);
     for (const std::string& name : KeysInFileOrder(*attributes)) {
       if (!IsIdentifier(name)) inner.ErrorAt(name, fmt::format("'{}' is no attribute name: small letters, digits, _ and -", name));
-      const std::vector<std::string>& built_in = BuiltInNames();
-      if (std::find(built_in.begin(), built_in.end(), name) != built_in.end()) {
+      auto is_in = [&](const std::vector<std::string>& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
+      if (is_in(BuiltInNames()) || is_in(ContainerNames())) {
         inner.ErrorAt(name, fmt::format("attribute '{}' exists already: it is built in", name));
       }
       entries.attributes.push_back(ParseAttribute(inner, name));
@@ -194,6 +194,7 @@ HealthCheck ParseHealth(const toml::table& table, const std::string& file, Diagn
   check.strikes = static_cast<int>(reader.Int("strikes", 1, 1000).value_or(check.strikes));
   check.recover = static_cast<int>(reader.Int("recover", 1, 1000).value_or(check.recover));
   check.absent_is_bad = reader.OneOf("absent", {"unknown", "bad"}).value_or(0) == 1;
+  check.when = reader.Tests("when");
   check.level = reader.OneOf("level", {"fail", "warn"}).value_or(0) == 1 ? HealthLevel::kWarn : HealthLevel::kFail;
   reader.Finish();
   return check;
@@ -225,7 +226,12 @@ const std::vector<std::string>& BuiltInNames() {
   static const std::vector<std::string> names = {
       "id",          "name",       "address",         "numa",          "pci.address", "pci.vendor", "pci.device",
       "pci.class",   "pci.driver", "pci.iommu_group", "pci.numa_node", "pci.physfn",  "pieces",     "piece",
-      "count",       "position",   "resource",        "node",          "profile",     "card",       "board"};
+      "profile",     "card",       "board"};
+  return names;
+}
+
+const std::vector<std::string>& ContainerNames() {
+  static const std::vector<std::string> names = {"count", "position", "resource", "node"};
   return names;
 }
 
@@ -248,7 +254,12 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
     reader.Error({file, 0, 0}, "the profile needs [entries]");
   }
   if (const toml::table* settings = reader.Table("settings")) profile.settings = ParseSettings(*settings, file, diagnostics);
-  reader.Tables("health", [&](const toml::table& item) { profile.health.push_back(ParseHealth(item, file, diagnostics)); });
+  reader.Tables("health", [&](const toml::table& item) {
+    HealthCheck check = ParseHealth(item, file, diagnostics);
+    bool twice = std::any_of(profile.health.begin(), profile.health.end(), [&](const HealthCheck& other) { return other.name == check.name; });
+    if (twice) diagnostics.Error(check.pos, fmt::format("two [[health]] are called '{}'", check.name));
+    profile.health.push_back(std::move(check));
+  });
   if (const toml::table* container = reader.Table("container")) {
     profile.container = ParseContainer(*container, "[container]", file, diagnostics);
   }

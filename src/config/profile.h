@@ -88,6 +88,7 @@ struct HealthCheck {
   int recover = 2;                              // good ones that make it healthy again
   bool absent_is_bad = false;                   // a file that is not there: unknown (default) or a bad sample
   HealthLevel level = HealthLevel::kFail;
+  Condition when;                               // tests on the card and the settings: is it asked at all
   SourcePos pos;
 };
 
@@ -108,6 +109,9 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
 
 // Names that a template or condition may use besides attributes, settings.* and nodes.*.
 const std::vector<std::string>& BuiltInNames();
+
+// Further ones that have a value only where a container gets its devices.
+const std::vector<std::string>& ContainerNames();
 
 }  // namespace cleave
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cctype>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -192,9 +193,9 @@ std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, Inv
   return found;
 }
 
-void ReadAttributes(const HostRoot& root, const Profile& profile, const Inventory& inventory, Card& card,
-                    std::vector<Oddity>& oddities) {
-  Condition::Lookup lookup = CardLookup(card, inventory, nullptr);
+void ReadAttributes(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
+                    const Inventory& inventory, Card& card, std::vector<Oddity>& oddities) {
+  Condition::Lookup lookup = CardLookup(card, inventory, &settings);
   for (const Attribute& attribute : profile.entries.attributes) {
     for (const AttributeRule& rule : attribute.rules) {
       if (!rule.when.Holds(lookup)) continue;
@@ -207,8 +208,9 @@ void ReadAttributes(const HostRoot& root, const Profile& profile, const Inventor
   }
 }
 
-absl::Status NameCard(const HostRoot& root, const Profile& profile, const Inventory& inventory, Card& card) {
-  TextTemplate::Lookup facts = CardTextLookup(card, inventory, nullptr);
+absl::Status NameCard(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
+                      const Inventory& inventory, Card& card) {
+  TextTemplate::Lookup facts = CardTextLookup(card, inventory, &settings);
   // Here, and only here, a placeholder may be a file below the entry.
   TextTemplate::Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
     if (name.find('/') == std::string::npos) return facts(name);

@@ -27,11 +27,12 @@ std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, Inv
 
 // The attributes of one entry, as the profile's rules find them now; those without a value are left out, defaults not yet
 // applied. What cannot be read although it is there is an oddity of `card`.
-void ReadAttributes(const HostRoot& root, const Profile& profile, const Inventory& inventory, Card& card,
-                    std::vector<Oddity>& oddities);
+void ReadAttributes(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
+                    const Inventory& inventory, Card& card, std::vector<Oddity>& oddities);
 
 // Fills id, board, piece_of and nodes from the card's attributes. NOT_FOUND when the id has no value.
-absl::Status NameCard(const HostRoot& root, const Profile& profile, const Inventory& inventory, Card& card);
+absl::Status NameCard(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
+                      const Inventory& inventory, Card& card);
 
 }  // namespace cleave
 

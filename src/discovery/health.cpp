@@ -98,12 +98,17 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
   return Compare(root, check, card, value, reason);
 }
 
-void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, Clock::time_point now, Card& card) {
+void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup, Clock::time_point now,
+                           Card& card) {
   std::map<std::string, CheckState>& states = states_[KeyOf(card)];
   card.health = Health::kHealthy;
   card.reason.clear();
   card.warnings.clear();
   for (const HealthCheck& check : profile.health) {
+    if (!check.when.Holds(lookup)) {
+      states.erase(check.name);
+      continue;
+    }
     CheckState& state = states[check.name];
     std::string reason;
     std::optional<bool> good = Sample(root, check, card, now, state, reason);

@@ -27,8 +27,8 @@ class HealthMonitor {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Sets health, reason and warnings of `card`, which must be present.
-  void Assess(const HostRoot& root, const Profile& profile, Clock::time_point now, Card& card);
+  // Sets health, reason and warnings of `card`, which must be present. `lookup` answers for it, settings included.
+  void Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup, Clock::time_point now, Card& card);
 
   // After Assess: true when a check is between two verdicts, so that it is worth to look again soon.
   bool InDoubt(const std::string& card_key) const;

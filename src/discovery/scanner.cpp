@@ -100,6 +100,7 @@ Inventory Scanner::Scan(Clock::time_point now) {
 
 void Scanner::ScanProfile(const Profile& profile, Clock::time_point now, Inventory& inventory) {
   std::vector<Entry> entries = FindEntries(root_, profile, inventory);
+  const std::map<std::string, std::string> settings = settings_->Values(profile);
   bool has_dev = root_.Exists("dev");  // a captured /sys alone says nothing about device nodes
   for (const Entry& entry : entries) {
     Card card;
@@ -112,8 +113,8 @@ void Scanner::ScanProfile(const Profile& profile, Clock::time_point now, Invento
       if (function->numa_nodes.size() == 1) card.numa_nodes = function->numa_nodes;
     }
     std::vector<Oddity> oddities;
-    ReadAttributes(root_, profile, inventory, card, oddities);
-    if (absl::Status named = NameCard(root_, profile, inventory, card); !named.ok()) {
+    ReadAttributes(root_, profile, settings, inventory, card, oddities);
+    if (absl::Status named = NameCard(root_, profile, settings, inventory, card); !named.ok()) {
       inventory.oddities.push_back({entry.name, "has no id yet: " + MessageOf(named)});
       look_again_ = kWaitStep;
       continue;
@@ -130,9 +131,9 @@ void Scanner::ScanProfile(const Profile& profile, Clock::time_point now, Invento
     auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - known->second.first_seen);
     card.waiting = ApplyDefaults(profile, root_.live(), age, card);
     // Board, pieces and nodes may hang on an attribute that was kept or has a default.
-    (void)NameCard(root_, profile, inventory, card);
+    (void)NameCard(root_, profile, settings, inventory, card);
     for (Oddity& oddity : oddities) inventory.oddities.push_back({card.id, std::move(oddity.text)});
-    health_.Assess(root_, profile, now, card);
+    health_.Assess(root_, profile, CardLookup(card, inventory, &settings), now, card);
     if (has_dev) CheckNodes(root_, card);
     if (card.waiting || health_.InDoubt(key)) look_again_ = kWaitStep;
     known->second.seen = true;

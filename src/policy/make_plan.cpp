@@ -31,7 +31,7 @@ class Planner {
  public:
   Planner(const Settings& settings, Plan& plan, Diagnostics& diagnostics)
       : settings_(settings), plan_(plan), inventory_(*plan.inventory), diagnostics_(diagnostics),
-        offered_by_(inventory_.cards.size()), reasons_(inventory_.cards.size()) {}
+        offered_by_(inventory_.cards.size()), reasons_(inventory_.cards.size()), left_over_(inventory_.cards.size()) {}
 
   void Run() {
     CheckTwoProfiles();
@@ -45,7 +45,8 @@ class Planner {
     for (auto& [name, made] : made_) plan_.resources.push_back(std::move(made.resource));
     for (size_t i = 0; i < inventory_.cards.size(); ++i) {
       if (!offered_by_[i].empty()) continue;
-      plan_.not_offered.push_back({inventory_.cards[i].id, reasons_[i].empty() ? WhyNothing(i) : reasons_[i]});
+      std::string reason = !reasons_[i].empty() ? reasons_[i] : !left_over_[i].empty() ? left_over_[i] : WhyNothing(i);
+      plan_.not_offered.push_back({inventory_.cards[i].id, std::move(reason)});
     }
   }
 
@@ -141,7 +142,7 @@ class Planner {
       const Card& card = inventory_.cards[i];
       absl::StatusOr<std::string> name = spec.name.Expand(CardTextLookup(card, inventory_, SettingsOf(card.profile)));
       if (!name.ok()) {
-        reasons_[i] = fmt::format("\"{}\": {}", spec.name.source(), std::string(name.status().message()));
+        left_over_[i] = fmt::format("\"{}\": {}", spec.name.source(), std::string(name.status().message()));
         continue;
       }
       by_name[*name].push_back(i);
@@ -162,7 +163,7 @@ class Planner {
 
   void OfferOne(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
     auto leave_out = [&](const std::string& why) {
-      for (size_t card : cards) reasons_[card] = why;
+      for (size_t card : cards) left_over_[card] = why;
     };
     // A name made of what a card says must not stop the other cards.
     if (std::string bad = BadResourceName(name); !bad.empty()) return leave_out(fmt::format("resource name '{}': {}", name, bad));
@@ -214,7 +215,7 @@ class Planner {
     }
     for (const NotOffered& one : left_out) {
       for (size_t card : cards) {
-        if (inventory_.cards[card].id == one.card) reasons_[card] = one.reason;
+        if (inventory_.cards[card].id == one.card) left_over_[card] = one.reason;
       }
     }
     if (resource.units.empty()) return;
@@ -227,7 +228,8 @@ class Planner {
   const Inventory& inventory_;
   Diagnostics& diagnostics_;
   std::vector<std::string> offered_by_;  // of each card; "" none
-  std::vector<std::string> reasons_;     // why a card is not offered; "" none yet
+  std::vector<std::string> reasons_;     // why a card must not be offered; "" none
+  std::vector<std::string> left_over_;   // why a resource that wanted it could not take it; another may
   std::set<size_t> by_operator_;         // cards in the operator's resources
   std::set<std::string> reserved_;
   std::map<std::string, Made> made_;
@@ -241,10 +243,7 @@ Plan MakePlan(const Settings& settings, std::shared_ptr<const Inventory> invento
   plan.inventory = std::move(inventory);
   plan.graph = std::move(graph);
   plan.node_name = node_name;
-  for (const Profile& profile : settings.profiles) {
-    std::map<std::string, std::string>& values = plan.settings[profile.name];
-    for (const auto& [key, setting] : profile.settings) values[key] = settings.Value(profile, key);
-  }
+  for (const Profile& profile : settings.profiles) plan.settings[profile.name] = settings.Values(profile);
   Planner(settings, plan, diagnostics).Run();
   return plan;
 }

@@ -33,7 +33,10 @@ Weights Rising(Weights weights) {
 }  // namespace
 
 AffinityTree::AffinityTree(const Inventory& inventory, const MachineTree& tree, const Weights& weights)
-    : tree_(tree), weights_(Rising(weights)), places_(inventory.cards.size()), height_(tree.vertices.size(), 0) {
+    : tree_(tree),
+      weights_(Rising(weights)),
+      places_(inventory.cards.size()),
+      height_(tree.vertices.size(), 0) {
   SetPlaces(inventory);
   for (size_t i = tree.vertices.size(); i-- > 1;) {  // children come after their parents
     const Vertex& vertex = tree.vertices[i];
@@ -95,7 +98,8 @@ double AffinityTree::Between(size_t a, size_t b) const {
     case VertexKind::kRootPort:
       return weights_.same_root_port;
     case VertexKind::kSwitch: {
-      // A switch is two bridges deep: with one switch there is only its downstream port below the common bridge.
+      // A switch is two bridges deep: with one switch there is only its downstream port below the common
+      // bridge.
       int levels = std::max(BranchHeight(place_a.vertex, common), BranchHeight(place_b.vertex, common)) / 2;
       return std::max(weights_.switch_floor, weights_.same_switch - weights_.switch_step * levels);
     }

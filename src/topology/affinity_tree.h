@@ -12,8 +12,8 @@
 
 namespace cleave {
 
-// Always hierarchical: of the three values between any three cards the two smallest are equal (an ultrametric), which the
-// dynamic programming over the tree relies on. For that
+// Always hierarchical: of the three values between any three cards the two smallest are equal (an
+// ultrametric), which the dynamic programming over the tree relies on. For that
 //   - what lies deeper is never worth less than what holds it, whatever the weights say;
 //   - the pieces of a card, and the functions of a device, stand together at the place that they share;
 //   - levels of switches are counted to the deepest card of each branch below the common bridge.

@@ -45,8 +45,8 @@ absl::StatusOr<int> ToNumber(const YamlNode& node, std::string_view what) {
   CLEAVE_RETURN_IF_ERROR(Need(node, Kind::kScalar, what));
   std::optional<int64_t> value = ParseInt(node.scalar);
   if (!value || *value < 0 || *value > std::numeric_limits<int>::max()) {
-    return Wrong(node, fmt::format("{} must be a number from 0 to {}, not '{}'", what, std::numeric_limits<int>::max(),
-                                   node.scalar.substr(0, 40)));
+    return Wrong(node, fmt::format("{} must be a number from 0 to {}, not '{}'", what,
+                                   std::numeric_limits<int>::max(), node.scalar.substr(0, 40)));
   }
   return static_cast<int>(*value);
 }
@@ -87,7 +87,8 @@ absl::StatusOr<uint64_t> ToBoardId(const YamlNode& node) {
   const char* end = node.scalar.data() + node.scalar.size();
   auto [stop, error] = std::from_chars(node.scalar.data(), end, id);
   if (error != std::errc() || stop != end) {
-    return Wrong(node, fmt::format("board_id must be a number of 64 bits, not '{}'", node.scalar.substr(0, 40)));
+    return Wrong(node,
+                 fmt::format("board_id must be a number of 64 bits, not '{}'", node.scalar.substr(0, 40)));
   }
   return id;
 }
@@ -133,21 +134,24 @@ absl::Status ReadChipFacts(const YamlNode& top, ClusterDescriptor& result) {
     auto found = result.chips.find(id);
     return found == result.chips.end() ? nullptr : &found->second;
   };
-  CLEAVE_RETURN_IF_ERROR(ForEachChip(top, "asic_locations", [&](ChipId id, const YamlNode& value) -> absl::Status {
-    CLEAVE_ASSIGN_OR_RETURN(int location, ToNumber(value, "a value of asic_locations"));
-    if (auto* chip = find(id)) chip->asic_location = location;
-    return absl::OkStatus();
-  }));
-  CLEAVE_RETURN_IF_ERROR(ForEachChip(top, "chip_to_bus_id", [&](ChipId id, const YamlNode& value) -> absl::Status {
-    CLEAVE_ASSIGN_OR_RETURN(int bus, ToNumber(value, "a value of chip_to_bus_id"));
-    if (auto* chip = find(id)) chip->bus = static_cast<uint32_t>(bus);
-    return absl::OkStatus();
-  }));
+  CLEAVE_RETURN_IF_ERROR(
+      ForEachChip(top, "asic_locations", [&](ChipId id, const YamlNode& value) -> absl::Status {
+        CLEAVE_ASSIGN_OR_RETURN(int location, ToNumber(value, "a value of asic_locations"));
+        if (auto* chip = find(id)) chip->asic_location = location;
+        return absl::OkStatus();
+      }));
+  CLEAVE_RETURN_IF_ERROR(
+      ForEachChip(top, "chip_to_bus_id", [&](ChipId id, const YamlNode& value) -> absl::Status {
+        CLEAVE_ASSIGN_OR_RETURN(int bus, ToNumber(value, "a value of chip_to_bus_id"));
+        if (auto* chip = find(id)) chip->bus = static_cast<uint32_t>(bus);
+        return absl::OkStatus();
+      }));
   return ForEachChip(top, "chip_pci_bdfs", [&](ChipId id, const YamlNode& value) -> absl::Status {
     CLEAVE_RETURN_IF_ERROR(Need(value, Kind::kScalar, "a value of chip_pci_bdfs"));
     std::optional<PciAddress> pci = PciAddress::Parse(value.scalar);
     if (!pci) {
-      return Wrong(value, fmt::format("a value of chip_pci_bdfs must be a PCI address, not '{}'", value.scalar.substr(0, 40)));
+      return Wrong(value, fmt::format("a value of chip_pci_bdfs must be a PCI address, not '{}'",
+                                      value.scalar.substr(0, 40)));
     }
     if (auto* chip = find(id)) chip->pci = *pci;
     return absl::OkStatus();
@@ -158,7 +162,8 @@ absl::StatusOr<ClusterDescriptor::End> ToEnd(const YamlNode& node) {
   CLEAVE_RETURN_IF_ERROR(Need(node, Kind::kMap, "an end of a connection"));
   const YamlNode* chip = node.Find("chip");
   const YamlNode* channel = node.Find("chan");
-  if (chip == nullptr || channel == nullptr) return Wrong(node, "an end of a connection needs 'chip' and 'chan'");
+  if (chip == nullptr || channel == nullptr)
+    return Wrong(node, "an end of a connection needs 'chip' and 'chan'");
   ClusterDescriptor::End end;
   CLEAVE_ASSIGN_OR_RETURN(end.chip, ToNumber(*chip, "chip"));
   CLEAVE_ASSIGN_OR_RETURN(end.channel, ToNumber(*channel, "chan"));
@@ -169,7 +174,8 @@ absl::Status ReadEthernet(const YamlNode& top, ClusterDescriptor& result) {
   const YamlNode* list = top.Find("ethernet_connections");
   if (list == nullptr) return Wrong(top, "this is no cluster descriptor: there is no 'ethernet_connections'");
   CLEAVE_RETURN_IF_ERROR(Need(*list, Kind::kList, "ethernet_connections"));
-  std::set<std::pair<ClusterDescriptor::End, ClusterDescriptor::End>> connections;  // either direction, written once or twice
+  std::set<std::pair<ClusterDescriptor::End, ClusterDescriptor::End>>
+      connections;  // either direction, written once or twice
   for (const YamlNode& item : list->items) {
     CLEAVE_RETURN_IF_ERROR(Need(item, Kind::kList, "an item of ethernet_connections"));
     // A third part may say whether routing is enabled.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A tt-umd cluster descriptor as plain values. Private to src/topology.
-// Source of the format: tt-umd docs/yaml_schemas/cluster_descriptor.yaml; examples in its tests/cluster_descriptor_examples.
+// Source of the format: tt-umd docs/yaml_schemas/cluster_descriptor.yaml; examples in its
+// tests/cluster_descriptor_examples.
 #ifndef CLEAVE_TOPOLOGY_CLUSTER_DESCRIPTOR_H_
 #define CLEAVE_TOPOLOGY_CLUSTER_DESCRIPTOR_H_
 
@@ -33,11 +34,12 @@ struct ClusterDescriptor {
     auto operator<=>(const End&) const = default;
   };
 
-  std::map<ChipId, Chip> chips;                // those that arch, boards or chips_with_mmio name
-  std::vector<std::pair<End, End>> ethernet;   // inside this host, each connection once, first < second
+  std::map<ChipId, Chip> chips;               // those that arch, boards or chips_with_mmio name
+  std::vector<std::pair<End, End>> ethernet;  // inside this host, each connection once, first < second
 };
 
-// INVALID_ARGUMENT, "line 12: ..." for what is no descriptor. Keys that are not needed here are not looked at.
+// INVALID_ARGUMENT, "line 12: ..." for what is no descriptor. Keys that are not needed here are not looked
+// at.
 absl::StatusOr<ClusterDescriptor> ParseClusterDescriptor(const std::string& text);
 
 }  // namespace cleave

@@ -9,7 +9,8 @@
 
 namespace cleave {
 
-std::vector<std::vector<size_t>> Components(size_t size, const std::vector<std::pair<size_t, size_t>>& edges) {
+std::vector<std::vector<size_t>> Components(size_t size,
+                                            const std::vector<std::pair<size_t, size_t>>& edges) {
   using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS>;
   if (size == 0) return {};
   Graph graph(edges.begin(), edges.end(), size);

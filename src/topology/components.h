@@ -9,7 +9,8 @@
 
 namespace cleave {
 
-// The sets that `edges` make of 0 .. size-1, each sorted, by their first members. Single members are sets, too.
+// The sets that `edges` make of 0 .. size-1, each sorted, by their first members. Single members are sets,
+// too.
 std::vector<std::vector<size_t>> Components(size_t size, const std::vector<std::pair<size_t, size_t>>& edges);
 
 }  // namespace cleave

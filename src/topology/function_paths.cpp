@@ -21,7 +21,8 @@ namespace {
 using StepKey = std::pair<int, std::string_view>;
 struct StepKeyHash {
   size_t operator()(const StepKey& key) const {
-    return std::hash<std::string_view>()(key.second) ^ (static_cast<size_t>(key.first + 1) * 0x9e3779b97f4a7c15U);
+    return std::hash<std::string_view>()(key.second) ^
+           (static_cast<size_t>(key.first + 1) * 0x9e3779b97f4a7c15U);
   }
 };
 
@@ -99,7 +100,8 @@ std::optional<Relation> FunctionPaths::Shared(size_t a, size_t b) const {
 Relation FunctionPaths::Between(size_t a, size_t b) const {
   if (a == b) return Relation::kSelf;
   if (places_[a].device == places_[b].device) return Relation::kSameDevice;
-  if (IsAbove(places_[a].own, places_[b].above) || IsAbove(places_[b].own, places_[a].above)) return Relation::kAncestor;
+  if (IsAbove(places_[a].own, places_[b].above) || IsAbove(places_[b].own, places_[a].above))
+    return Relation::kAncestor;
   if (std::optional<Relation> shared = Shared(a, b)) return *shared;
   return NumaRelation(places_[a].node, places_[b].node);
 }

@@ -23,7 +23,8 @@ Relation NumaRelation(std::optional<int> a, std::optional<int> b);
 // True for "pci0000:30": a root bus, not a function.
 bool IsRootBus(std::string_view name);
 
-// Owns what it needs; the functions may go away. Built in linear time; each question climbs two paths. Threads: any.
+// Owns what it needs; the functions may go away. Built in linear time; each question climbs two paths.
+// Threads: any.
 class FunctionPaths {
  public:
   explicit FunctionPaths(const std::vector<PciFunction>& functions);
@@ -31,8 +32,8 @@ class FunctionPaths {
   // Of two functions, all kinds of relation for functions.
   Relation Between(size_t a, size_t b) const;
 
-  // By the deepest thing above both: kSameSwitch, kSameRootPort or kSameHostBridge; nullopt when they share nothing.
-  // For a == b that is what stands above the function.
+  // By the deepest thing above both: kSameSwitch, kSameRootPort or kSameHostBridge; nullopt when they share
+  // nothing. For a == b that is what stands above the function.
   std::optional<Relation> Shared(size_t a, size_t b) const;
 
   // The NUMA node of a function when it has exactly one.

@@ -70,7 +70,8 @@ bool SameBoard(const CardFacts& a, const CardFacts& b) {
 }
 
 // One link for each pair and kind, sorted, with weights.
-std::vector<Link> AllLinks(std::vector<Link> links, const std::vector<CardFacts>& cards, const Weights& weights) {
+std::vector<Link> AllLinks(std::vector<Link> links, const std::vector<CardFacts>& cards,
+                           const Weights& weights) {
   std::map<std::tuple<size_t, size_t, std::string>, double> widths;
   for (const Link& link : links) {
     auto [from, to] = std::minmax(link.from, link.to);
@@ -123,10 +124,16 @@ std::string ToString(Relation relation) {
 
 struct Graph::Impl {
   Impl(const Inventory& inventory, std::vector<Link> given, const Weights& weights)
-      : paths(inventory.functions), facts(FactsOf(inventory, paths)), tree(BuildMachineTree(inventory)),
-        affinity(inventory, tree, weights), links(AllLinks(std::move(given), facts, weights)) {
+      : paths(inventory.functions),
+        facts(FactsOf(inventory, paths)),
+        tree(BuildMachineTree(inventory)),
+        affinity(inventory, tree, weights),
+        links(AllLinks(std::move(given), facts, weights)) {
     for (const Link& link : links) {
-      Joint joint{.from = link.from, .to = link.to, .width = link.kind == kBoard ? 0 : link.width, .weight = link.weight};
+      Joint joint{.from = link.from,
+                  .to = link.to,
+                  .width = link.kind == kBoard ? 0 : link.width,
+                  .weight = link.weight};
       if (!joints.empty() && joints.back().from == link.from && joints.back().to == link.to) {
         joints.back().width += joint.width;
         joints.back().weight += joint.weight;
@@ -146,9 +153,9 @@ struct Graph::Impl {
   };
   const Joint* Find(size_t a, size_t b) const {
     std::pair<size_t, size_t> wanted = std::minmax(a, b);
-    auto found = std::lower_bound(joints.begin(), joints.end(), wanted, [](const Joint& joint, const auto& pair) {
-      return std::pair(joint.from, joint.to) < pair;
-    });
+    auto found = std::lower_bound(
+        joints.begin(), joints.end(), wanted,
+        [](const Joint& joint, const auto& pair) { return std::pair(joint.from, joint.to) < pair; });
     return found != joints.end() && std::pair(found->from, found->to) == wanted ? &*found : nullptr;
   }
 
@@ -202,7 +209,8 @@ std::vector<std::vector<size_t>> Graph::LinkedIslands(double min_width) const {
   return islands;
 }
 
-std::vector<std::pair<size_t, size_t>> Graph::BestPairs(const std::vector<size_t>& cards, double min_width) const {
+std::vector<std::pair<size_t, size_t>> Graph::BestPairs(const std::vector<size_t>& cards,
+                                                        double min_width) const {
   std::vector<WeightedEdge> edges;
   for (size_t a = 0; a < cards.size(); ++a) {
     for (size_t b = a + 1; b < cards.size(); ++b) {

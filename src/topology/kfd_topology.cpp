@@ -133,7 +133,7 @@ class Reader {
     for (auto& [pci, nodes] : gpus) {
       // By number, whatever the order of the names: which piece is asked for its links shall not change.
       std::sort(nodes.begin(), nodes.end(), [](const Node& a, const Node& b) { return a.number < b.number; });
-      KfdTopology::Gpu gpu = {.pci = pci, .render_minors = {}, .has_links = false, .xgmi = {}};
+      KfdTopology::Gpu gpu = {.pci = pci, .render_minors = {}, .has_all = true, .xgmi = {}};
       for (const Node& node : nodes) {
         gpu.render_minors.push_back(node.render_minor);
         gpu_of_node_[node.number] = result_.gpus.size();
@@ -159,23 +159,27 @@ class Reader {
   void ReadLinks(size_t index) {
     KfdTopology::Gpu& gpu = result_.gpus[index];
     for (const Node& node : nodes_[index]) {
-      gpu.has_links = ReadLinkFolder(node.folder + "/io_links", gpu.xgmi);
-      if (!gpu.has_links) continue;
+      gpu.has_all = true;
+      const bool is_read = ReadLinkFolder(node.folder + "/io_links", gpu.xgmi, gpu.has_all);
       std::map<size_t, double> through_cpus;
-      ReadLinkFolder(node.folder + "/p2p_links", through_cpus);
+      ReadLinkFolder(node.folder + "/p2p_links", through_cpus, gpu.has_all);
       gpu.xgmi.merge(through_cpus);  // where there is a direct link, that counts alone
-      break;
+      if (is_read) break;
+      gpu.has_all = false;
     }
     if (auto inside = gpu.xgmi.find(index); inside != gpu.xgmi.end()) inside->second = kInsideCard;
   }
 
-  // Adds widths by the GPU at the other end. False when the folder cannot be read.
-  bool ReadLinkFolder(const std::string& folder, std::map<size_t, double>& widths) {
+  // Adds widths by the GPU at the other end; clears `has_all` when something cannot be read. False when
+  // nothing can.
+  bool ReadLinkFolder(const std::string& folder, std::map<size_t, double>& widths, bool& has_all) {
     static constexpr std::array<std::string_view, 5> kNeeded = {"type", "node_to", "weight", "min_bandwidth",
                                                                 "max_bandwidth"};
     absl::StatusOr<std::vector<std::string>> names = root_.List(folder);
     if (!names.ok()) {
-      if (!absl::IsNotFound(names.status())) CannotRead(names.status());  // older kernels have no p2p_links
+      if (absl::IsNotFound(names.status())) return false;  // older kernels have no p2p_links
+      CannotRead(names.status());
+      has_all = false;
       return false;
     }
     std::map<int64_t, double> by_node;
@@ -185,10 +189,12 @@ class Reader {
           ReadProperties(root_, fmt::format("{}/{}/properties", folder, name), kNeeded, {});
       if (!link.ok()) {
         CannotRead(link.status());
+        has_all = false;
       } else if (link->at("type") == kXgmi && gpu_of_node_.contains(link->at("node_to"))) {
         by_node[link->at("node_to")] += WidthOf(*link);
       }
     }
+    if (links_ > kMostLinks) has_all = false;
     for (const auto& [node, width] : by_node) {
       double& widest = widths[gpu_of_node_.at(node)];
       widest = std::max(widest, width);

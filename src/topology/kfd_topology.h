@@ -29,7 +29,7 @@ struct KfdTopology {
   struct Gpu {
     PciAddress pci;                      // function 0
     std::vector<int64_t> render_minors;  // of the card or its pieces
-    bool has_links = false;              // false: they could not be read
+    bool has_all = true;                 // false: not all of its links could be read
     // XGMI by the index of the other GPU: links side by side, divided by the number of hops. With its own
     // index: among its pieces.
     std::map<size_t, double> xgmi;

@@ -73,7 +73,7 @@ absl::StatusOr<std::vector<Link>> ReadKfdLinks(const LinkInput& input, std::vect
   for (size_t from = 0; from < topology.gpus.size(); ++from) {
     const KfdTopology::Gpu& gpu = topology.gpus[from];
     for (const auto& [to, width] : gpu.xgmi) by_direction[{from, to}] = width;
-    speaks.push_back(gpu.has_links);
+    speaks.push_back(gpu.has_all);
     if (cards[from].empty()) unknown.push_back(gpu.pci.ToString());
   }
   if (!unknown.empty()) {

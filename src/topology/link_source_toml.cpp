@@ -28,7 +28,8 @@ absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vec
     int from = FindCard(inventory, pair.from);
     int to = FindCard(inventory, pair.to);
     for (const auto& [card, name] : {std::pair(from, pair.from), std::pair(to, pair.to)}) {
-      if (card < 0) oddities.push_back({subject, fmt::format("link: no card, or more than one, is called '{}'", name)});
+      if (card < 0)
+        oddities.push_back({subject, fmt::format("link: no card, or more than one, is called '{}'", name)});
     }
     if (from < 0 || to < 0) continue;
     if (from == to) {
@@ -45,9 +46,10 @@ absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vec
     if (auto back = widths.find({to, from}); back != widths.end()) {
       if (from > to) continue;
       if (back->second != width) {
-        oddities.push_back({subject, fmt::format("link: {} to {} has width {:g}, back it has {:g}; taken as {:g}",
-                                                 inventory.cards[from].id, inventory.cards[to].id, width, back->second,
-                                                 std::min(width, back->second))});
+        oddities.push_back(
+            {subject, fmt::format("link: {} to {} has width {:g}, back it has {:g}; taken as {:g}",
+                                  inventory.cards[from].id, inventory.cards[to].id, width, back->second,
+                                  std::min(width, back->second))});
       }
       link.width = std::min(width, back->second);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// source = "tt-cluster-descriptor": Ethernet between cards. No driver shows it; tt-umd's `topology` tool finds it and
-// writes it down once, at boot.
+// source = "tt-cluster-descriptor": Ethernet between cards. No driver shows it; tt-umd's `topology` tool
+// finds it and writes it down once, at boot.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -29,7 +29,8 @@ namespace {
 using ChipId = ClusterDescriptor::ChipId;
 using Chip = ClusterDescriptor::Chip;
 
-// Finds the card that a chip is part of: chips are counted by the program that wrote the file, cards by the machine.
+// Finds the card that a chip is part of: chips are counted by the program that wrote the file, cards by the
+// machine.
 class Joiner {
  public:
   Joiner(const ClusterDescriptor& descriptor, const Inventory& inventory) : descriptor_(descriptor) {
@@ -61,7 +62,8 @@ class Joiner {
       if (is_new) {
         joined[id] = *card;
       } else {
-        problems.push_back(fmt::format("chips {} and {} lead to one card; the second is left out", other->second, id));
+        problems.push_back(
+            fmt::format("chips {} and {} lead to one card; the second is left out", other->second, id));
       }
     }
     std::vector<ChipId> homeless;
@@ -72,8 +74,9 @@ class Joiner {
       if (host && joined.contains(*host)) joined[id] = joined[*host];
     }
     if (!homeless.empty()) {
-      problems.push_back(fmt::format("chip {} has no PCIe endpoint and shares no board with a chip that has{}", homeless.front(),
-                                     homeless.size() > 1 ? fmt::format(" ({} chips like this)", homeless.size()) : ""));
+      problems.push_back(fmt::format(
+          "chip {} has no PCIe endpoint and shares no board with a chip that has{}", homeless.front(),
+          homeless.size() > 1 ? fmt::format(" ({} chips like this)", homeless.size()) : ""));
     }
     return joined;
   }
@@ -95,42 +98,52 @@ class Joiner {
   }
 
   std::optional<size_t> EndpointCard(ChipId id, const Chip& chip, std::vector<std::string>& problems) const {
-    // chip_pci_bdfs: the endpoint's own address, the one sure join. Files written before tt-umd had it lack it.
+    // chip_pci_bdfs: the endpoint's own address, the one sure join. Files written before tt-umd had it lack
+    // it.
     if (chip.pci) {
       std::vector<size_t> at = Cards([&](const Known& card) { return card.pci == chip.pci; });
       if (at.size() != 1) {
-        problems.push_back(fmt::format("chip {}: {} at {}", id, at.empty() ? "no card" : "several cards", chip.pci->ToString()));
+        problems.push_back(fmt::format("chip {}: {} at {}", id, at.empty() ? "no card" : "several cards",
+                                       chip.pci->ToString()));
         return std::nullopt;
       }
       if (chip.board && cards_[at[0]].serial && cards_[at[0]].serial != chip.board) {
-        problems.push_back(fmt::format("chip {}: the card at {} is board {:016X}, the file says {:016X}; is the file old?", id,
-                                       chip.pci->ToString(), *cards_[at[0]].serial, *chip.board));
+        problems.push_back(
+            fmt::format("chip {}: the card at {} is board {:016X}, the file says {:016X}; is the file old?",
+                        id, chip.pci->ToString(), *cards_[at[0]].serial, *chip.board));
       }
       return at[0];
     }
-    // boards: board_id is the serial that the driver shows, as a decimal number. It names the card when both sides have one
-    // endpoint on that board.
-    std::vector<size_t> candidates = Cards([&](const Known& card) { return !chip.board || card.serial == chip.board; });
-    if (chip.board && candidates.size() == 1 && mmio_of_board_.at(*chip.board).size() == 1) return candidates[0];
+    // boards: board_id is the serial that the driver shows, as a decimal number. It names the card when both
+    // sides have one endpoint on that board.
+    std::vector<size_t> candidates =
+        Cards([&](const Known& card) { return !chip.board || card.serial == chip.board; });
+    if (chip.board && candidates.size() == 1 && mmio_of_board_.at(*chip.board).size() == 1)
+      return candidates[0];
     // With a known serial that differs a card is another board's; without one it may be this.
     if (candidates.empty()) candidates = Cards([](const Known& card) { return !card.serial; });
     if (candidates.empty()) {
-      problems.push_back(chip.board ? fmt::format("chip {}: board {:016X} is not in this machine", id, *chip.board)
-                                    : fmt::format("chip {}: there are no cards", id));
+      problems.push_back(chip.board
+                             ? fmt::format("chip {}: board {:016X} is not in this machine", id, *chip.board)
+                             : fmt::format("chip {}: there are no cards", id));
       return std::nullopt;
     }
     auto only = [&](auto test) -> std::optional<size_t> {
       std::vector<size_t> rest;
-      std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(rest), [&](size_t i) { return test(cards_[i]); });
+      std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(rest),
+                   [&](size_t i) { return test(cards_[i]); });
       return rest.size() == 1 ? std::optional<size_t>(rest[0]) : std::nullopt;
     };
     // chip_to_bus_id: the endpoint's bus number, without domain and device.
     if (chip.bus) {
-      std::optional<size_t> card = only([&](const Known& known) { return known.pci && known.pci->bus == *chip.bus; });
+      std::optional<size_t> card =
+          only([&](const Known& known) { return known.pci && known.pci->bus == *chip.bus; });
       if (card) return card;
     }
-    // chips_with_mmio: chip: N, where N is the number of the device node. It moves when a card is reset, so it comes last.
-    std::optional<size_t> card = only([&](const Known& known) { return chip.ordinal && known.ordinal == *chip.ordinal; });
+    // chips_with_mmio: chip: N, where N is the number of the device node. It moves when a card is reset, so
+    // it comes last.
+    std::optional<size_t> card =
+        only([&](const Known& known) { return chip.ordinal && known.ordinal == *chip.ordinal; });
     if (!card) problems.push_back(fmt::format("chip {}: no card fits, or more than one does", id));
     return card;
   }
@@ -161,7 +174,8 @@ class Joiner {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input, std::vector<Oddity>& oddities) {
+absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input,
+                                                          std::vector<Oddity>& oddities) {
   CLEAVE_ASSIGN_OR_RETURN(ClusterDescriptor descriptor, ParseClusterDescriptor(input.text));
   std::vector<std::string> problems;
   const std::map<ChipId, size_t> cards = Joiner(descriptor, input.inventory).Join(problems);
@@ -178,8 +192,9 @@ absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input
     ++widths[std::minmax(from->second, to->second)];
   }
   if (!unknown.empty()) {
-    problems.push_back(fmt::format("ethernet_connections names chip {}, which the file does not list{}", *unknown.begin(),
-                                   unknown.size() > 1 ? fmt::format(" ({} chips like this)", unknown.size()) : ""));
+    problems.push_back(
+        fmt::format("ethernet_connections names chip {}, which the file does not list{}", *unknown.begin(),
+                    unknown.size() > 1 ? fmt::format(" ({} chips like this)", unknown.size()) : ""));
   }
   constexpr size_t kMostProblems = 8;  // a file of another machine has one for each chip
   for (size_t i = 0; i < problems.size() && i < kMostProblems; ++i) {
@@ -189,7 +204,8 @@ absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input
   }
   std::vector<Link> links;
   for (const auto& [ends, width] : widths) {
-    links.push_back({.from = ends.first, .to = ends.second, .kind = "ethernet", .width = static_cast<double>(width)});
+    links.push_back(
+        {.from = ends.first, .to = ends.second, .kind = "ethernet", .width = static_cast<double>(width)});
   }
   return links;
 }

@@ -31,12 +31,13 @@ namespace cleave {
 namespace {
 
 constexpr std::array<LinkSourceKind, 5> kKinds = {{
-    {"toml", "pairs of cards in cleave.toml itself: between = [{ from = ..., to = ..., width = ... }]", LinkOrigin::kConfig,
-     ReadTomlLinks},
-    {"tt-cluster-descriptor", "a cluster descriptor (YAML) as tt-umd's topology tool writes it", LinkOrigin::kFile,
-     ReadTtClusterDescriptor},
+    {"toml", "pairs of cards in cleave.toml itself: between = [{ from = ..., to = ..., width = ... }]",
+     LinkOrigin::kConfig, ReadTomlLinks},
+    {"tt-cluster-descriptor", "a cluster descriptor (YAML) as tt-umd's topology tool writes it",
+     LinkOrigin::kFile, ReadTtClusterDescriptor},
     {"kfd", "XGMI as the kernel shows it in /sys/class/kfd", LinkOrigin::kMachine, ReadKfdLinks},
-    {"nccl-xml", "a topology file of NCCL or RCCL, as NCCL_TOPO_DUMP_FILE writes it", LinkOrigin::kFile, ReadNcclXml},
+    {"nccl-xml", "a topology file of NCCL or RCCL, as NCCL_TOPO_DUMP_FILE writes it", LinkOrigin::kFile,
+     ReadNcclXml},
     {"matrix", "the matrix of GPUs that `topo -m` prints: X, NV#, PIX, ...", LinkOrigin::kFile, ReadMatrix},
 }};
 
@@ -44,7 +45,8 @@ constexpr std::array<LinkSourceKind, 5> kKinds = {{
 constexpr size_t kTextLimit = size_t{4} * 1024 * 1024;
 
 const LinkSourceKind* FindKind(std::string_view name) {
-  auto found = std::find_if(kKinds.begin(), kKinds.end(), [&](const LinkSourceKind& kind) { return kind.name == name; });
+  auto found = std::find_if(kKinds.begin(), kKinds.end(),
+                            [&](const LinkSourceKind& kind) { return kind.name == name; });
   return found == kKinds.end() ? nullptr : &*found;
 }
 
@@ -100,25 +102,30 @@ void CheckLinkSources(const Config& config, Diagnostics& diagnostics) {
     if (source.source.empty()) continue;  // reported where the file was read
     const LinkSourceKind* kind = FindKind(source.source);
     if (kind == nullptr) {
-      diagnostics.Error(source.pos, fmt::format("unknown source '{}' in [[links]]{}; there is {}", source.source,
-                                                DidYouMean(source.source, names), Join(names, ", ")));
+      diagnostics.Error(source.pos,
+                        fmt::format("unknown source '{}' in [[links]]{}; there is {}", source.source,
+                                    DidYouMean(source.source, names), Join(names, ", ")));
       continue;
     }
     const bool reads_file = kind->origin == LinkOrigin::kFile;
     if (reads_file && source.path.empty()) {
-      diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" needs a 'path'", source.source));
+      diagnostics.Error(source.pos,
+                        fmt::format("[[links]] with source = \"{}\" needs a 'path'", source.source));
     }
     if (!reads_file && !source.path.empty()) {
-      diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" reads no file: no 'path'", source.source));
+      diagnostics.Error(
+          source.pos, fmt::format("[[links]] with source = \"{}\" reads no file: no 'path'", source.source));
     }
     if (kind->origin != LinkOrigin::kConfig && !source.pairs.empty()) {
       diagnostics.Error(source.pos, "'between' in [[links]] is for source = \"toml\"");
     }
     if (kind->origin == LinkOrigin::kConfig && source.pairs.empty()) {
-      diagnostics.Error(source.pos, fmt::format("[[links]] with source = \"{}\" needs 'between'", source.source));
+      diagnostics.Error(source.pos,
+                        fmt::format("[[links]] with source = \"{}\" needs 'between'", source.source));
     }
     if (source.kind == "board") {
-      diagnostics.Error(source.pos, "kind = \"board\" in [[links]] is taken: profiles say which cards share a board");
+      diagnostics.Error(source.pos,
+                        "kind = \"board\" in [[links]] is taken: profiles say which cards share a board");
     }
   }
 }

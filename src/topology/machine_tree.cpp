@@ -25,7 +25,8 @@ namespace {
 
 using Tree = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, Vertex>;
 
-// ACPI: 10 is the node itself, 20 twice as far. Sub-NUMA nodes of one socket are at 11 to 17, other sockets at 20 to 40.
+// ACPI: 10 is the node itself, 20 twice as far. Sub-NUMA nodes of one socket are at 11 to 17, other sockets
+// at 20 to 40.
 constexpr int kOtherSocket = 20;
 
 std::vector<std::vector<size_t>> Sockets(const std::vector<NumaNode>& nodes) {
@@ -101,7 +102,8 @@ class Builder {
   size_t AddFunction(const PciFunction& function, const Card& card) {
     auto known = functions_.find(function.address);
     if (known != functions_.end()) return known->second;
-    size_t parent = function.above.empty() ? NodeOrMachine(NodeOf(function, card)) : NodeOrMachine(Elected(function.above.front()));
+    size_t parent = function.above.empty() ? NodeOrMachine(NodeOf(function, card))
+                                           : NodeOrMachine(Elected(function.above.front()));
     for (const std::string& name : function.above) {
       auto found = bridges_.find({parent, name});
       if (found != bridges_.end()) {
@@ -109,7 +111,7 @@ class Builder {
         continue;
       }
       VertexKind above = tree_[parent].kind;
-      VertexKind kind = IsRootBus(name)  ? VertexKind::kHostBridge
+      VertexKind kind = IsRootBus(name)   ? VertexKind::kHostBridge
                         : IsBridge(above) ? VertexKind::kSwitch
                                           : VertexKind::kRootPort;
       size_t bridge = Add(kind, name, parent);
@@ -124,7 +126,8 @@ class Builder {
   void AddCard(size_t index) {
     const Card& card = inventory_.cards[index];
     const PciFunction* function = inventory_.Function(card.address);
-    size_t parent = function == nullptr ? NodeOrMachine(SingleNode(card.numa_nodes)) : AddFunction(*function, card);
+    size_t parent =
+        function == nullptr ? NodeOrMachine(SingleNode(card.numa_nodes)) : AddFunction(*function, card);
     size_t vertex = Add(VertexKind::kCard, card.id, parent);
     tree_[vertex].card = static_cast<int>(index);
     card_vertex_.push_back(vertex);
@@ -136,7 +139,8 @@ class Builder {
     auto visitor = boost::make_bfs_visitor(
         std::make_pair(boost::record_predecessors(parents.data(), boost::on_tree_edge()),
                        boost::record_distances(depths.data(), boost::on_tree_edge())));
-    boost::breadth_first_search(tree_, machine_, boost::visitor(visitor));
+    std::vector<boost::default_color_type> colors(boost::num_vertices(tree_));
+    boost::breadth_first_search(tree_, machine_, boost::color_map(colors.data()).visitor(visitor));
     MachineTree result;
     result.card_vertex = std::move(card_vertex_);
     for (size_t i = 0; i < parents.size(); ++i) {
@@ -155,9 +159,9 @@ class Builder {
   const Inventory& inventory_;
   Tree tree_;
   size_t machine_ = 0;
-  std::map<int, size_t> nodes_;                                       // by id
-  std::map<std::string_view, Votes> votes_;                           // by what stands on top
-  std::map<std::pair<size_t, std::string_view>, size_t> bridges_;     // root buses, too
+  std::map<int, size_t> nodes_;                                    // by id
+  std::map<std::string_view, Votes> votes_;                        // by what stands on top
+  std::map<std::pair<size_t, std::string_view>, size_t> bridges_;  // root buses, too
   std::map<std::string_view, size_t> functions_;
   std::vector<size_t> card_vertex_;
 };

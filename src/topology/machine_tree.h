@@ -24,8 +24,9 @@ struct MachineTree {
   size_t Common(size_t a, size_t b) const;
 };
 
-// A root bus stands under the NUMA node of the cards below it, when those that know theirs agree; when none does, under
-// that of the bridges above them; else directly under the machine. Linear in cards and NUMA nodes.
+// A root bus stands under the NUMA node of the cards below it, when those that know theirs agree; when none
+// does, under that of the bridges above them; else directly under the machine. Linear in cards and NUMA
+// nodes.
 MachineTree BuildMachineTree(const Inventory& inventory);
 
 }  // namespace cleave

@@ -18,16 +18,20 @@ namespace {
 using Number = __int128;
 constexpr int kNone = -1;
 
-// Edmonds' primal-dual method for maximum weight matching in general graphs (J. Edmonds, "Maximum matching and a
-// polyhedron with 0,1-vertices", 1965), with the bookkeeping that makes it O(n^3) (Z. Galil, "Efficient algorithms for
-// finding maximum matching in graphs", 1986).
+// Edmonds' primal-dual method for maximum weight matching in general graphs (J. Edmonds, "Maximum matching
+// and a polyhedron with 0,1-vertices", 1965), with the bookkeeping that makes it O(n^3) (Z. Galil, "Efficient
+// algorithms for finding maximum matching in graphs", 1986).
 //
-// Nodes are vertices (0 to n-1) and blossoms (odd circles that were shrunk, n to 2n-1). An outer node is in no other.
-// Alternating trees grow from free outer nodes: even nodes are roots or stand behind a matched edge, odd ones before it.
+// Nodes are vertices (0 to n-1) and blossoms (odd circles that were shrunk, n to 2n-1). An outer node is in
+// no other. Alternating trees grow from free outer nodes: even nodes are roots or stand behind a matched
+// edge, odd ones before it.
 class Matcher {
  public:
   Matcher(size_t size, const std::vector<std::vector<Number>>& weights)
-      : n_(static_cast<int>(size)), end_(n_), nodes_(2 * size), edges_(2 * size, std::vector<Edge>(2 * size)),
+      : n_(static_cast<int>(size)),
+        end_(n_),
+        nodes_(2 * size),
+        edges_(2 * size, std::vector<Edge>(2 * size)),
         weights_(weights) {
     Number most = 0;
     for (int u = 0; u < n_; ++u) {
@@ -80,7 +84,9 @@ class Matcher {
   int Outer(int vertex) { return vertex == kNone ? kNone : node(vertex).outer; }
 
   // Twice the weight, so that halves of slacks stay whole numbers.
-  Number Slack(const Edge& edge) { return node(edge.from).dual + node(edge.to).dual - 2 * Weight(edge.from, edge.to); }
+  Number Slack(const Edge& edge) {
+    return node(edge.from).dual + node(edge.to).dual - 2 * Weight(edge.from, edge.to);
+  }
 
   void Offer(int vertex, int x) {
     int& best = node(x).best;
@@ -108,7 +114,8 @@ class Matcher {
     for (int child : node(x).children) SetOuter(child, outer);
   }
 
-  // Number of steps along the circle of blossom b from its base to `child`; turns the circle round so that it is even.
+  // Number of steps along the circle of blossom b from its base to `child`; turns the circle round so that it
+  // is even.
   size_t EvenWay(int b, int child) {
     std::vector<int>& circle = node(b).children;
     auto at = static_cast<size_t>(std::find(circle.begin(), circle.end(), child) - circle.begin());
@@ -191,7 +198,8 @@ class Matcher {
         At(z, b) = At(z, child);
       }
       for (int u = 0; u < n_; ++u) {
-        if (node(child).child_with[static_cast<size_t>(u)] != kNone) blossom.child_with[static_cast<size_t>(u)] = child;
+        if (node(child).child_with[static_cast<size_t>(u)] != kNone)
+          blossom.child_with[static_cast<size_t>(u)] = child;
       }
     }
     FindBest(b);
@@ -360,7 +368,8 @@ std::vector<std::pair<size_t, size_t>> BestMatching(size_t size, const std::vect
     }
     std::vector<int> partners = Matcher(members.size(), weights).Run();
     for (size_t i = 0; i < partners.size(); ++i) {
-      if (partners[i] > static_cast<int>(i)) pairs.emplace_back(members[i], members[static_cast<size_t>(partners[i])]);
+      if (partners[i] > static_cast<int>(i))
+        pairs.emplace_back(members[i], members[static_cast<size_t>(partners[i])]);
     }
   }
   std::sort(pairs.begin(), pairs.end());

@@ -10,28 +10,29 @@
 
 namespace cleave {
 
-// All functions: `graph` was made of `inventory`. Text is UTF-8, ends in a new line and is made for 100 columns.
-// Threads: any.
+// All functions: `graph` was made of `inventory`. Text is UTF-8, ends in a new line and is made for 100
+// columns. Threads: any.
 
-// From the machine down to the cards with their attributes, device nodes and health; then links, functions that are no
-// cards, and oddities. Cards are called C0, C1, ... in the order of the inventory.
+// From the machine down to the cards with their attributes, device nodes and health; then links, functions
+// that are no cards, and oddities. Cards are called C0, C1, ... in the order of the inventory.
 std::string RenderTree(const Inventory& inventory, const Graph& graph);
 
-// How every two cards are connected, a row for each card, with NUMA node and CPUs and a legend of the codes that appear.
-// Where the columns do not fit, they go on in further blocks.
+// How every two cards are connected, a row for each card, with NUMA node and CPUs and a legend of the codes
+// that appear. Where the columns do not fit, they go on in further blocks.
 std::string RenderMatrix(const Inventory& inventory, const Graph& graph);
 
 // All PCI functions, cards or not.
 std::string RenderFunctions(const Inventory& inventory, const Graph& graph);
 
-// numa_nodes [{id, distances, cpus}], cards [{id, profile, address, addresses, numa_nodes, attributes, device_nodes, nodes,
-// board, piece_of, piece, pieces, link, health, reason, warnings, waiting, present}], relation and affinity (matrices in the
-// order of cards), links [{from, to, kind, width, weight}] with card ids, not_cards [{address, profile, reason}],
-// oddities [{subject, text}].
+// numa_nodes [{id, distances, cpus}], cards [{id, profile, address, addresses, numa_nodes, attributes,
+// device_nodes, nodes, board, piece_of, piece, pieces, link, health, reason, warnings, waiting, present}],
+// relation and affinity (matrices in the order of cards), links [{from, to, kind, width, weight}] with card
+// ids, not_cards [{address, profile, reason}], oddities [{subject, text}].
 std::string TopologyJson(const Inventory& inventory, const Graph& graph);
 
-// numa_nodes, functions [{address, class, vendor, device, driver, numa_node, numa_nodes, above, iommu_group, physfn, link,
-// cards}], relation (a matrix in the order of functions), oddities. numa_node is null when unknown or not single.
+// numa_nodes, functions [{address, class, vendor, device, driver, numa_node, numa_nodes, above, iommu_group,
+// physfn, link, cards}], relation (a matrix in the order of functions), oddities. numa_node is null when
+// unknown or not single.
 std::string FunctionsJson(const Inventory& inventory, const Graph& graph);
 
 }  // namespace cleave

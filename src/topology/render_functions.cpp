@@ -37,9 +37,10 @@ std::string_view ClassName(int class_code) {
       break;
   }
   static constexpr std::string_view kBase[] = {
-      "unclassified",  "storage",  "network",          "display",        "multimedia",  "memory",        "bridge",
-      "communication", "system",   "input",            "docking",        "processor",   "serial bus",    "wireless",
-      "intelligent IO", "satellite", "encryption",     "signal processing", "accelerator", "instrumentation"};
+      "unclassified", "storage",    "network",           "display",     "multimedia",
+      "memory",       "bridge",     "communication",     "system",      "input",
+      "docking",      "processor",  "serial bus",        "wireless",    "intelligent IO",
+      "satellite",    "encryption", "signal processing", "accelerator", "instrumentation"};
   auto base = static_cast<size_t>(class_code >> 16);
   if (base < std::size(kBase)) return kBase[base];
   return base == 0x40 ? "coprocessor" : "other";
@@ -48,7 +49,8 @@ std::string_view ClassName(int class_code) {
 std::string FunctionText(const PciFunction& function, const std::vector<size_t>& cards) {
   std::string text = function.address;
   if (function.class_code) text += fmt::format("  {}", ClassName(*function.class_code));
-  if (function.vendor && function.device) text += fmt::format("  {:04x}:{:04x}", *function.vendor, *function.device);
+  if (function.vendor && function.device)
+    text += fmt::format("  {:04x}:{:04x}", *function.vendor, *function.device);
   if (!function.driver.empty()) text += fmt::format("  {}", function.driver);
   if (!function.link.empty()) text += fmt::format("  {}", function.link);
   for (size_t card : cards) text += fmt::format("  C{}", card);
@@ -83,7 +85,8 @@ class FunctionsText {
     TextTree machine;
     machine.text = fmt::format("machine: {} PCI functions", inventory_.functions.size());
     std::map<int, TextTree> nodes;
-    for (const NumaNode& node : inventory_.numa_nodes) nodes[node.id].text = fmt::format("NUMA node {}", node.id);
+    for (const NumaNode& node : inventory_.numa_nodes)
+      nodes[node.id].text = fmt::format("NUMA node {}", node.id);
     TextTree unknown{.text = "NUMA node unknown", .details = {}, .children = {}};
     for (const auto& [name, piece] : root_.children) {
       bool is_known = piece.nodes.size() == 1;

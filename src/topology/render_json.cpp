@@ -60,7 +60,8 @@ Json NumaNodes(const Inventory& inventory) {
 
 Json Oddities(const Inventory& inventory) {
   Json oddities = Json::array();
-  for (const Oddity& oddity : inventory.oddities) oddities.push_back({{"subject", oddity.subject}, {"text", oddity.text}});
+  for (const Oddity& oddity : inventory.oddities)
+    oddities.push_back({{"subject", oddity.subject}, {"text", oddity.text}});
   return oddities;
 }
 
@@ -143,24 +144,26 @@ std::string FunctionsJson(const Inventory& inventory, const Graph& graph) {
   Json functions = Json::array();
   for (const PciFunction& function : inventory.functions) {
     std::optional<int> node = SingleNode(function.numa_nodes);
-    functions.push_back({{"address", function.address},
-                         {"class", HexOrNull(function.class_code, 6)},
-                         {"vendor", HexOrNull(function.vendor, 4)},
-                         {"device", HexOrNull(function.device, 4)},
-                         {"driver", TextOrNull(function.driver)},
-                         {"numa_node", node ? Json(*node) : Json(nullptr)},
-                         {"numa_nodes", function.numa_nodes},
-                         {"above", function.above},
-                         {"iommu_group", TextOrNull(function.iommu_group)},
-                         {"physfn", TextOrNull(function.physfn)},
-                         {"link", TextOrNull(function.link)},
-                         {"cards", cards.contains(function.address) ? Json(cards.at(function.address)) : Json::array()}});
+    functions.push_back(
+        {{"address", function.address},
+         {"class", HexOrNull(function.class_code, 6)},
+         {"vendor", HexOrNull(function.vendor, 4)},
+         {"device", HexOrNull(function.device, 4)},
+         {"driver", TextOrNull(function.driver)},
+         {"numa_node", node ? Json(*node) : Json(nullptr)},
+         {"numa_nodes", function.numa_nodes},
+         {"above", function.above},
+         {"iommu_group", TextOrNull(function.iommu_group)},
+         {"physfn", TextOrNull(function.physfn)},
+         {"link", TextOrNull(function.link)},
+         {"cards", cards.contains(function.address) ? Json(cards.at(function.address)) : Json::array()}});
   }
   out["functions"] = std::move(functions);
   Json relation = Json::array();
   for (size_t a = 0; a < inventory.functions.size(); ++a) {
     Json row = Json::array();
-    for (size_t b = 0; b < inventory.functions.size(); ++b) row.push_back(ToString(graph.FunctionRelation(a, b)));
+    for (size_t b = 0; b < inventory.functions.size(); ++b)
+      row.push_back(ToString(graph.FunctionRelation(a, b)));
     relation.push_back(std::move(row));
   }
   out["relation"] = std::move(relation);

@@ -22,16 +22,11 @@ namespace {
 
 // The codes, the nearest first. Those for the PCI tree are the usual ones of such matrices.
 constexpr std::pair<std::string_view, std::string_view> kCodes[] = {
-    {"X", "the card itself"},
-    {"CRD", "pieces of one card"},
-    {"BRD", "cards of one board"},
-    {"PIX", "one PCIe switch between them"},
-    {"PXB", "several PCIe switches"},
-    {"PRP", "a root port, no switch"},
-    {"PHB", "a PCIe host bridge"},
-    {"NODE", "the same NUMA node"},
-    {"SYS", "different NUMA nodes"},
-    {"?", "unknown: a NUMA node is not known"},
+    {"X", "the card itself"},         {"CRD", "pieces of one card"},
+    {"BRD", "cards of one board"},    {"PIX", "one PCIe switch between them"},
+    {"PXB", "several PCIe switches"}, {"PRP", "a root port, no switch"},
+    {"PHB", "a PCIe host bridge"},    {"NODE", "the same NUMA node"},
+    {"SYS", "different NUMA nodes"},  {"?", "unknown: a NUMA node is not known"},
 };
 
 // "ethernet" of width 4 is ETH4.
@@ -43,7 +38,8 @@ std::string LinkCode(const Link& link) {
 
 class Matrix {
  public:
-  Matrix(const Inventory& inventory, const Graph& graph) : inventory_(inventory), graph_(graph), size_(inventory.cards.size()) {
+  Matrix(const Inventory& inventory, const Graph& graph)
+      : inventory_(inventory), graph_(graph), size_(inventory.cards.size()) {
     for (const Link& link : graph.links()) {
       if (link.kind == "board") continue;
       const Link*& best = best_[{link.from, link.to}];
@@ -161,7 +157,8 @@ class Matrix {
       if (begin > 0) out += "\n";
       for (size_t row = 0; row < names.size(); ++row) {
         std::string line = fmt::format("{:<{}}", names[row], Widest(names));
-        for (size_t i = begin; i < end; ++i) line += fmt::format("  {:<{}}", columns[i][row], widths[i - begin]);
+        for (size_t i = begin; i < end; ++i)
+          line += fmt::format("  {:<{}}", columns[i][row], widths[i - begin]);
         out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
       }
       begin = end;
@@ -177,7 +174,9 @@ class Matrix {
 
   std::string Legend() const {
     std::string out = "\n";
-    auto add = [&out](std::string_view code, std::string_view meaning) { out += fmt::format("  {:<5} {}\n", code, meaning); };
+    auto add = [&out](std::string_view code, std::string_view meaning) {
+      out += fmt::format("  {:<5} {}\n", code, meaning);
+    };
     for (const auto& [code, meaning] : kCodes) {
       if (codes_.contains(code)) add(code, meaning);
       if (code == "CRD") {

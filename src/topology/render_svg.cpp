@@ -171,10 +171,10 @@ class Picture {
       }
       const size_t kind = kinds_.at(wire.kind);
       canvas_.Open(css, fmt::format("{}: {}", CleanText(wire.label), ends));
-      canvas_.Path("halo", routes[i].path, fmt::format(" stroke-width=\"{}\"", Number(StrokeOf(wire.width) + 3)));
-      canvas_.Path(fmt::format("w k{}", KindColour(kind)), routes[i].path, StrokeAttributes(kind, wire.width));
+      canvas_.Path("halo", routes[i].path, fmt::format(" stroke-width=\"{}\"", Number(StrokeOf(wire.width, wires_.size()) + (IsCrowded(wires_.size()) ? 2 : 3))));
+      canvas_.Path(fmt::format("w k{}", KindColour(kind)), routes[i].path, StrokeAttributes(kind, wire.width, wires_.size()));
       for (const Box& joint : routes[i].joints) {
-        canvas_.Circle(fmt::format("f-k{}", KindColour(kind)), joint.x, joint.y, StrokeOf(wire.width) / 2 + 2);
+        canvas_.Circle(fmt::format("f-k{}", KindColour(kind)), joint.x, joint.y, StrokeOf(wire.width, wires_.size()) / 2 + 2);
       }
       canvas_.Close();
     }
@@ -205,7 +205,7 @@ class Picture {
       pieces += column.cards.size();
     }
     std::string text = Plural(cards, "card");
-    if (cut > 0) text += fmt::format(", {} of them in {} pieces", cut, pieces);
+    if (cut > 0) text += cut == cards ? fmt::format(" in {} pieces", pieces) : fmt::format(", {} of them in {} pieces", cut, pieces);
     if (!models.empty() && models.size() <= kMostModels) {
       std::string list;
       for (const auto& [model, count] : models) list += fmt::format("{}{} × {}", list.empty() ? "" : ", ", count, CleanText(model));
@@ -246,7 +246,9 @@ class Picture {
     const std::string title = options_.title.empty() ? "this node" : options_.title;
     frame.Text("h1", kMargin, 36, title);
     frame.Text("muted", kMargin, 58, Ellipsize(Subtitle(), kPlain, width - 2 * kMargin));
-    double y = DrawLegend(inventory_, graph_, layout_, kinds_, used_, {.x = kMargin, .y = bottom + 16, .width = width - 2 * kMargin, .height = 0}, frame);
+    const bool every_two = std::any_of(wires_.begin(), wires_.end(), [](const Wire& wire) { return wire.columns.size() > 2; });
+    const LegendLinks links = {.kinds = kinds_, .wires = wires_.size(), .every_two = every_two};
+    double y = DrawLegend(inventory_, graph_, layout_, links, used_, {.x = kMargin, .y = bottom + 16, .width = width - 2 * kMargin, .height = 0}, frame);
     const std::vector<std::string> notes = Notes();
     if (!notes.empty()) {
       std::string text = "Not drawn: " + Join(notes, ", ") + ".";

@@ -20,12 +20,15 @@
 namespace cleave {
 namespace {
 
-std::string Plural(size_t count, std::string_view what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+std::string Plural(size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
 
 std::string HealthText(const Card& card) {
   if (!card.present) return "gone";
   if (card.waiting) return "waiting for its attributes";
-  return card.reason.empty() ? ToString(card.health) : fmt::format("{}: {}", ToString(card.health), card.reason);
+  return card.reason.empty() ? ToString(card.health)
+                             : fmt::format("{}: {}", ToString(card.health), card.reason);
 }
 
 TextTree CardText(size_t index, const Inventory& inventory) {
@@ -51,7 +54,8 @@ TextTree CardText(size_t index, const Inventory& inventory) {
 
 class TreeText {
  public:
-  TreeText(const Inventory& inventory, const Graph& graph) : inventory_(inventory), tree_(graph.tree()), children_(tree_.size()) {
+  TreeText(const Inventory& inventory, const Graph& graph)
+      : inventory_(inventory), tree_(graph.tree()), children_(tree_.size()) {
     for (size_t i = 1; i < tree_.size(); ++i) children_[tree_[i].parent].push_back(i);
   }
 
@@ -59,8 +63,8 @@ class TreeText {
     TextTree node;
     size_t cpus = 0;
     for (const NumaNode& numa : inventory_.numa_nodes) cpus += numa.cpus.size();
-    node.text = fmt::format("machine: {}, {}, {}", Plural(inventory_.numa_nodes.size(), "NUMA node"), Plural(cpus, "CPU"),
-                            Plural(inventory_.cards.size(), "card"));
+    node.text = fmt::format("machine: {}, {}, {}", Plural(inventory_.numa_nodes.size(), "NUMA node"),
+                            Plural(cpus, "CPU"), Plural(inventory_.cards.size(), "card"));
     TextTree unknown{.text = "NUMA node unknown", .details = {}, .children = {}};
     for (size_t child : children_[0]) {
       (tree_[child].kind == VertexKind::kSocket ? node : unknown).children.push_back(Text(child));
@@ -99,8 +103,8 @@ class TreeText {
     TextTree node;
     node.text = Label(vertex);
     // A chain of bridges is one line.
-    while ((IsBridge(tree_[vertex].kind) || tree_[vertex].kind == VertexKind::kHostBridge) && children_[vertex].size() == 1 &&
-           IsBridge(tree_[children_[vertex][0]].kind)) {
+    while ((IsBridge(tree_[vertex].kind) || tree_[vertex].kind == VertexKind::kHostBridge) &&
+           children_[vertex].size() == 1 && IsBridge(tree_[children_[vertex][0]].kind)) {
       vertex = children_[vertex][0];
       node.text += " > " + Label(vertex);
     }
@@ -117,14 +121,16 @@ void AddLine(const std::string& line, std::string& out) {
   for (const std::string& part : Wrap("  " + line, kTextColumns, "       ")) out += part + "\n";
 }
 
-// One line for each card and for each board: a machine where every card has a link to every other stays readable.
+// One line for each card and for each board: a machine where every card has a link to every other stays
+// readable.
 std::string LinksText(const Inventory& inventory, const Graph& graph) {
   std::map<std::pair<std::string, std::string>, std::vector<size_t>> boards;
   for (size_t i = 0; i < inventory.cards.size(); ++i) {
     const Card& card = inventory.cards[i];
     if (!card.board.empty()) boards[{card.profile, card.board}].push_back(i);
   }
-  std::map<size_t, std::map<std::pair<std::string, double>, std::vector<size_t>>> peers;  // by kind, widest first
+  std::map<size_t, std::map<std::pair<std::string, double>, std::vector<size_t>>>
+      peers;  // by kind, widest first
   for (const Link& link : graph.links()) {
     if (link.kind == "board") continue;
     peers[link.from][{link.kind, -link.width}].push_back(link.to);
@@ -154,9 +160,11 @@ std::string LinksText(const Inventory& inventory, const Graph& graph) {
 std::string RenderTree(const Inventory& inventory, const Graph& graph) {
   std::string out = ToText(TreeText(inventory, graph).Machine()) + LinksText(inventory, graph);
   if (!inventory.not_cards.empty()) out += "\nnot cards\n";
-  for (const NotACard& other : inventory.not_cards) AddLine(fmt::format("{}  {}: {}", other.address, other.profile, other.reason), out);
+  for (const NotACard& other : inventory.not_cards)
+    AddLine(fmt::format("{}  {}: {}", other.address, other.profile, other.reason), out);
   if (!inventory.oddities.empty()) out += "\noddities\n";
-  for (const Oddity& oddity : inventory.oddities) AddLine(fmt::format("{}: {}", oddity.subject, oddity.text), out);
+  for (const Oddity& oddity : inventory.oddities)
+    AddLine(fmt::format("{}: {}", oddity.subject, oddity.text), out);
   return out;
 }
 

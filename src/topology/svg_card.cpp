@@ -55,8 +55,8 @@ class CardDrawer {
     if (TextWidth(ToString(state), kSmall) <= word_room) {
       canvas_.Text(fmt::format("small f-{}", StateClass(state)), box.right() - 26, y, ToString(state), Anchor::kEnd);
     }
-    if (look_.model) canvas_.Text("model", x, y += 16, Ellipsize(ModelOf(card), kModel, room));
-    canvas_.Text("mono", x, y += 15, Ellipsize(names_(card.id), kMono, room));
+    if (look_.model) canvas_.Text("model", x, y += 17, Ellipsize(ModelOf(card), kModel, room));
+    canvas_.Text("mono", x, y += 16, Ellipsize(names_(card.id), kMono, room));
     if (look_.address) canvas_.Text("mono muted", x, y += 14, Address(card, room));
     if (look_.node) canvas_.Text("mono muted", x, y += 14, NodeText(card, room));
     if (look_.speed) canvas_.Text("small muted", x, y += 14, Speed(card, room));
@@ -92,7 +92,7 @@ class CardDrawer {
 
   std::string Speed(const Card& card, double room) const {
     const PciFunction* function = inventory_.Function(card.address);
-    return function == nullptr ? "" : Ellipsize(function->link, kSmall, room);
+    return function == nullptr || function->link.empty() ? "" : Ellipsize("PCIe " + function->link, kSmall, room);
   }
 
   void Piece(size_t index, const Box& box) {
@@ -117,7 +117,7 @@ class CardDrawer {
     const double bottom = box.bottom();
     canvas_.Path("used", fmt::format("M{0} {1}H{2}V{3}a6 6 0 0 1-6 6H{4}a6 6 0 0 1-6-6z", Number(box.x), Number(bottom - kBand),
                                      Number(box.right()), Number(bottom - 6), Number(box.x + 6)));
-    canvas_.Text("on-used", box.center(), bottom - 5.5, "in use", Anchor::kMiddle);
+    canvas_.Text("mark on-used", box.center(), bottom - 5.5, "in use", Anchor::kMiddle);
   }
 
   const Inventory& inventory_;

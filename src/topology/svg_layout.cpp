@@ -26,6 +26,7 @@ constexpr double kSocketHead = 30;
 constexpr double kPanelHead = 46;
 constexpr double kBarLine = 19;
 constexpr double kBarGap = 12;
+constexpr double kPartPad = 9;
 constexpr double kRowGap = 18;
 constexpr double kPieceHead = 26;
 constexpr double kEmptyWidth = 110;
@@ -38,7 +39,7 @@ double SideOf(Frame::Kind kind) {
 CardLook MakeLook(const Inventory& inventory, size_t longest_row, bool in_use) {
   CardLook look;
   look.compact = longest_row > 10;
-  look.width = longest_row <= 4 ? 168 : longest_row <= 6 ? 150 : longest_row <= 10 ? 128 : longest_row <= 12 ? 104 : 86;
+  look.width = longest_row <= 4 ? 168 : longest_row <= 6 ? 150 : longest_row <= 10 ? 134 : longest_row <= 12 ? 104 : 86;
   std::set<std::string> models;
   for (const Card& card : inventory.cards) {
     models.insert(ModelOf(card));
@@ -50,7 +51,7 @@ CardLook MakeLook(const Inventory& inventory, size_t longest_row, bool in_use) {
   }
   look.model = !look.compact || models.size() > 1;
   look.in_use = in_use;
-  look.height = 44;
+  look.height = 46;
   if (look.model) look.height += 16;
   for (bool line : {look.address, look.node, look.speed, look.reason}) look.height += line ? 14 : 0;
   if (in_use) look.height += 18;
@@ -215,20 +216,21 @@ class Geometry {
 
   // Parts of a chain side by side while they fit, else below each other; y is relative to the bar.
   void FlowParts(Bar& bar) const {
+    auto need = [this](const Bar::Part& part) {
+      return TextWidth(names_(tree_[part.vertex].name), {.size = 10, .mono = true}) + kPartPad;
+    };
     size_t line = 0;
     for (size_t begin = 0; begin < bar.parts.size(); ++line) {
-      double used = 0;
-      size_t end = begin;
-      for (; end < bar.parts.size(); ++end) {
-        used += TextWidth(names_(tree_[bar.parts[end].vertex].name), {.size = 10, .mono = true}) + 12;
-        if (end > begin && used > bar.box.width) break;
+      double used = need(bar.parts[begin]);
+      size_t end = begin + 1;
+      while (end < bar.parts.size() && used + need(bar.parts[end]) <= bar.box.width) used += need(bar.parts[end++]);
+      const double spare = (bar.box.width - used) / static_cast<double>(end - begin);
+      double x = bar.box.x;
+      for (; begin < end; ++begin) {
+        const double width = need(bar.parts[begin]) + spare;
+        bar.parts[begin].box = {.x = x, .y = kBarLine * static_cast<double>(line), .width = width, .height = kBarLine};
+        x += width;
       }
-      const double width = bar.box.width / static_cast<double>(end - begin);
-      for (size_t i = begin; i < end; ++i) {
-        bar.parts[i].box = {.x = bar.box.x + width * static_cast<double>(i - begin), .y = kBarLine * static_cast<double>(line),
-                            .width = width, .height = kBarLine};
-      }
-      begin = end;
     }
     bar.box.height = kBarLine * static_cast<double>(line);
   }

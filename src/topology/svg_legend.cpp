@@ -73,7 +73,46 @@ class LegendDrawer {
     }
   }
 
-  void Links(const Graph& graph, const Layout& layout, const LinkKinds& kinds) {
+  void Links(const Graph& graph, const Layout& layout, const LegendLinks& links) {
+    wires_ = links.wires;
+    LinkWidths(graph, layout, links.kinds);
+    if (links.every_two) {
+      items_.push_back({36,
+                        [this](double x, double y) {
+                          canvas_.Path("tree", fmt::format("M{} {}h32m-28 -6v6m12 -6v6m12 -6v6", Number(x + 2), Number(y + 3)));
+                          for (double joint : {6, 18, 30}) canvas_.Circle("joint", x + joint, y + 3, 2.5);
+                        },
+                        "a link between every two"});
+    }
+  }
+
+  // Where cards have no room for whole paths.
+  void Nodes(const Inventory& inventory) {
+    std::set<std::string> folders;
+    for (const Card& card : inventory.cards) {
+      if (!card.nodes.empty()) folders.insert(card.nodes.front().second.substr(0, card.nodes.front().second.rfind('/')));
+    }
+    if (folders.size() == 1) items_.push_back({0, [](double, double) {}, fmt::format("… is {}", *folders.begin())});
+  }
+
+  double Draw(const Box& place) {
+    double x = place.x;
+    double y = place.y + kLine / 2;
+    for (const Item& item : items_) {
+      const double width = item.sample + 8 + TextWidth(CleanText(item.text), {.size = 11});
+      if (x > place.x && x + width > place.right()) {
+        x = place.x;
+        y += kLine;
+      }
+      item.draw(x, y);
+      canvas_.Text("", x + item.sample + (item.sample > 0 ? 6 : 0), y + 4, item.text);
+      x += width + 16;
+    }
+    return items_.empty() ? place.y : y + kLine / 2;
+  }
+
+ private:
+  void LinkWidths(const Graph& graph, const Layout& layout, const LinkKinds& kinds) {
     using Span = std::pair<double, double>;
     std::map<std::pair<std::string, double>, Span> weights;  // by kind and width
     for (const Link& link : graph.links()) {
@@ -96,50 +135,35 @@ class LegendDrawer {
     }
   }
 
-  double Draw(const Box& place) {
-    double x = place.x;
-    double y = place.y + kLine / 2;
-    for (const Item& item : items_) {
-      const double width = item.sample + 8 + TextWidth(CleanText(item.text), {.size = 11});
-      if (x > place.x && x + width > place.right()) {
-        x = place.x;
-        y += kLine;
-      }
-      item.draw(x, y);
-      canvas_.Text("", x + item.sample + 6, y + 4, item.text);
-      x += width + 16;
-    }
-    return items_.empty() ? place.y : y + kLine / 2;
-  }
-
- private:
   void AddLink(size_t kind, double width, std::string text) {
     items_.push_back({36,
                       [this, kind, width](double x, double y) {
                         canvas_.Path(fmt::format("w k{}", KindColour(kind)), fmt::format("M{} {}h36", Number(x), Number(y)),
-                                     StrokeAttributes(kind, width));
+                                     StrokeAttributes(kind, width, wires_));
                       },
                       std::move(text)});
   }
 
   Canvas& canvas_;
   std::vector<Item> items_;
+  size_t wires_ = 0;
 };
 
 }  // namespace
 
-std::string StrokeAttributes(size_t kind, double width) {
+std::string StrokeAttributes(size_t kind, double width, size_t wires) {
   const std::string dashes = KindDashes(kind);
-  return fmt::format(" stroke-width=\"{}\"{}", Number(StrokeOf(width)),
+  return fmt::format(" stroke-width=\"{}\"{}", Number(StrokeOf(width, wires)),
                      dashes.empty() ? "" : fmt::format(" stroke-dasharray=\"{}\"", dashes));
 }
 
-double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout, const LinkKinds& kinds, bool used,
+double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout, const LegendLinks& links, bool used,
                   const Box& place, Canvas& canvas) {
   LegendDrawer legend(canvas);
   legend.States(inventory, used);
   legend.Places(graph, layout);
-  legend.Links(graph, layout, kinds);
+  legend.Links(graph, layout, links);
+  if (layout.look.compact && layout.look.node) legend.Nodes(inventory);
   return legend.Draw(place);
 }
 

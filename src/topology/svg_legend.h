@@ -17,11 +17,17 @@ namespace cleave {
 // Kinds of links, numbered for their colours and dashes.
 using LinkKinds = std::map<std::string, size_t>;
 
-// How a link of a numbered kind is drawn, for Canvas::Path().
-std::string StrokeAttributes(size_t kind, double width);
+// How a link of a numbered kind is drawn where there are `wires`, for Canvas::Path().
+std::string StrokeAttributes(size_t kind, double width, size_t wires);
+
+struct LegendLinks {
+  const LinkKinds& kinds;
+  size_t wires = 0;
+  bool every_two = false;  // some wire joins more than two cards
+};
 
 // From the top of `place` down, in lines of its width. Returns its bottom. `used`: something is marked as in use.
-double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout, const LinkKinds& kinds, bool used,
+double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout, const LegendLinks& links, bool used,
                   const Box& place, Canvas& canvas);
 
 }  // namespace cleave

@@ -64,8 +64,9 @@ constexpr std::string_view kRules = R"(.ct text{font-family:system-ui,-apple-sys
 .ct .gone{stroke:$gone;fill:none;stroke-dasharray:4 3}
 .ct .f-ok{fill:$ok}.ct .f-bad{fill:$bad}.ct .f-unsure{fill:$unsure}.ct .f-gone{fill:$gone}
 .ct .glyph{stroke:$card;stroke-width:1.6;fill:none;stroke-linecap:round;stroke-linejoin:round}
-.ct .used{fill:$used}.ct .on-used{fill:$on-used;font-size:10px;font-weight:600}
+.ct .used{fill:$used}.ct .on-used{fill:$on-used}.ct .mark{font-size:10px;font-weight:600}
 .ct .w{fill:none;stroke-linejoin:round}
+.ct .joint{fill:$line}
 .ct .halo{stroke:$bg;fill:none}
 .ct .label{fill:$bg}
 .ct .w,.ct .wl{transition:opacity .12s}

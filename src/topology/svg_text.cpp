@@ -39,9 +39,9 @@ bool IsForbidden(char32_t character) {
 }
 
 double CharacterWidth(char32_t character, const Font& font) {
-  if (character >= 0x1100 && character != kReplacement && (character < 0x2000 || character >= 0x2E80)) return 1;
+  if (character >= 0x1100 && (character < 0x2000 || character >= 0x2E80)) return 1.05;
   if (font.mono) return 0.61;
-  if (character >= 0x80) return 0.8;
+  if (character >= 0x80) return 0.85;
   const char c = static_cast<char>(character);
   if (std::string_view("iljtfrI.,:;'|![]()/- ").find(c) != std::string_view::npos) return 0.38;
   if (std::string_view("mwMW@%").find(c) != std::string_view::npos) return 0.95;

@@ -107,7 +107,12 @@ size_t FreeTrack(double low, double high, std::vector<std::vector<std::pair<doub
 
 }  // namespace
 
-double StrokeOf(double width) { return std::min(1.5 + 1.2 * std::log2(std::max(width, 1.0)), 8.0); }
+bool IsCrowded(size_t wires) { return wires > kMostLabelled; }
+
+double StrokeOf(double width, size_t wires) {
+  const double narrow = IsCrowded(wires) ? 1.2 : 1.6;
+  return std::min(narrow + std::log2(std::max(width, 1.0)) * (IsCrowded(wires) ? 1 : 1.2), 8.0);
+}
 
 std::vector<Wire> MakeWires(const Graph& graph, const Layout& layout) {
   Strands strands;
@@ -146,13 +151,14 @@ Router::Router(const Layout& layout, const std::vector<Wire>& wires)
   MakePorts();
   MakeTrunks();
   for (size_t lane = 0; lane < lane_heights_.size(); ++lane) SetTracks(lane);
+  SetGutter();
 }
 
 double Router::pitch() const {
-  if (wires_.size() <= kMostLabelled) return 24;
+  if (!IsCrowded(wires_.size())) return 24;
   double widest = 0;
-  for (const Wire& wire : wires_) widest = std::max(widest, StrokeOf(wire.width));
-  return std::max(9.0, widest + 4);
+  for (const Wire& wire : wires_) widest = std::max(widest, StrokeOf(wire.width, wires_.size()));
+  return widest + 6;
 }
 
 void Router::MakePorts() {
@@ -188,7 +194,7 @@ void Router::MakePorts() {
     for (size_t i = 0; i < ports.size(); ++i) {
       Port& port = ports_[std::get<2>(ports[i])][std::get<3>(ports[i])];
       const double steps = layout_.columns[column].box.center() / apart + static_cast<double>(i) - middle;
-      if (layout_.rows.size() > 1) {  // those of the row below stand between those of the row above
+      if (layout_.rows.size() > 1 && wires_.size() > 1) {  // those of the row below stand between those of the row above
         port.x = (std::floor(steps + 0.01) + (port.below ? 0.5 : 0)) * apart;
       } else {
         port.x = steps * apart;
@@ -198,7 +204,6 @@ void Router::MakePorts() {
 }
 
 void Router::MakeTrunks() {
-  gutter_ = 0;
   for (size_t w = 0; w < wires_.size(); ++w) {
     std::map<size_t, Trunk> by_lane;
     for (const Port& port : ports_[w]) {
@@ -209,9 +214,7 @@ void Router::MakeTrunks() {
       (port.below ? trunk.below : trunk.above) = true;
     }
     if (by_lane.size() > 1) {
-      gutter_ += pitch();
-      gutter_x_[w] = layout_.width + gutter_;
-      for (auto& [lane, trunk] : by_lane) trunk.high = gutter_x_[w];
+      for (auto& [lane, trunk] : by_lane) trunk.high = layout_.width;
     }
     for (const auto& [lane, trunk] : by_lane) trunks_[w].push_back(trunk);
   }
@@ -243,8 +246,49 @@ void Router::SetTracks(size_t lane) {
   lane_heights_[lane] = kLaneMargin + static_cast<double>(count - 1) * pitch() + (both ? kLaneMargin : 12);
 }
 
+// The lower a wire comes out of its lane, the nearer it stays to the rows: so wires between two lanes do not cross.
+void Router::SetGutter() {
+  std::vector<std::pair<double, size_t>> order;
+  for (size_t w = 0; w < wires_.size(); ++w) {
+    if (trunks_[w].size() > 1) order.emplace_back(-trunks_[w].front().y, w);
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& [y, w] : order) {
+    gutter_ += pitch();
+    gutter_x_[w] = layout_.width + gutter_;
+    for (Trunk& trunk : trunks_[w]) trunk.high = gutter_x_[w];
+  }
+}
+
+// As near to the middle as it can be without lying on a vertical part of any wire; from the left of the rows and the top of
+// the lane.
+Box Router::LabelPlace(const Trunk& trunk, double width) const {
+  constexpr double kAside = 8;
+  std::vector<double> verticals = {trunk.low, trunk.high};
+  for (const std::vector<Port>& ports : ports_) {
+    const auto& trunks = trunks_[static_cast<size_t>(&ports - ports_.data())];
+    for (const Port& port : ports) {
+      auto own = std::find_if(trunks.begin(), trunks.end(), [&port](const Trunk& t) { return t.lane == port.lane; });
+      const bool passes = port.below ? own->y <= trunk.y : own->y >= trunk.y;
+      if (port.lane == trunk.lane && passes && port.x > trunk.low && port.x < trunk.high) verticals.push_back(port.x);
+    }
+  }
+  std::sort(verticals.begin(), verticals.end());
+  const double middle = (trunk.low + trunk.high) / 2;
+  double best = trunk.high;
+  for (size_t i = 1; i < verticals.size(); ++i) {
+    const double low = verticals[i - 1] + kAside + width / 2;
+    const double high = verticals[i] - kAside - width / 2;
+    if (low > high) continue;
+    const double center = std::clamp(middle, low, high);
+    if (std::abs(center - middle) < std::abs(best - middle)) best = center;
+  }
+  if (best == trunk.high) return {};
+  return {.x = best - width / 2, .y = trunk.y - 9, .width = width, .height = 18};
+}
+
 std::vector<Route> Router::Routes(const std::vector<double>& lane_tops, double left) const {
-  const bool labelled = wires_.size() <= kMostLabelled;
+  const bool labelled = !IsCrowded(wires_.size());
   const double radius = labelled ? 12 : 7;
   std::vector<Route> routes;
   for (size_t w = 0; w < wires_.size(); ++w) {
@@ -288,9 +332,10 @@ std::vector<Route> Router::Routes(const std::vector<double>& lane_tops, double l
       return a.high - a.low < b.high - b.low;
     });
     const double width = TextWidth(CleanText(wires_[w].label), kLabelFont) + 12;
-    if (labelled && width + 2 * radius <= longest.high - longest.low) {
-      route.label = {.x = left + (longest.low + longest.high - width) / 2, .y = trunk_y(longest.lane) - 9, .width = width,
-                     .height = 18};
+    if (labelled) route.label = LabelPlace(longest, width);
+    if (route.label.width > 0) {
+      route.label.x += left;
+      route.label.y += lane_tops[longest.lane];
     }
     routes.push_back(std::move(route));
   }

@@ -32,8 +32,11 @@ struct Route {
 // Board links and links between the pieces of one card aside.
 std::vector<Wire> MakeWires(const Graph& graph, const Layout& layout);
 
-// Stroke width in pixels of a link of `width`.
-double StrokeOf(double width);
+// So many wires that they are drawn thinner and without labels.
+bool IsCrowded(size_t wires);
+
+// Stroke width in pixels of a link of `width` where there are `wires`.
+double StrokeOf(double width, size_t wires);
 
 // Channel routing: each wire has a port of its own on each card and a track of its own, so that no two wires run on the
 // same line; shorter ones are nearer to the cards. Wires between lanes go round the right side of the rows.
@@ -68,6 +71,8 @@ class Router {
   void MakePorts();
   void MakeTrunks();
   void SetTracks(size_t lane);
+  void SetGutter();
+  Box LabelPlace(const Trunk& trunk, double width) const;
   double pitch() const;
 
   const Layout& layout_;

@@ -16,8 +16,8 @@ constexpr size_t kNarrowest = 40;  // deep below the root lines get longer rathe
 
 // In characters; the bytes 10xxxxxx of UTF-8 continue one.
 size_t Width(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
 // `first` stands before the node's own line, `rest` before every other.

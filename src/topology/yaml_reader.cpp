@@ -28,7 +28,8 @@ namespace {
 constexpr size_t kDeepest = 16;
 constexpr size_t kLongest = size_t{1} << 20;  // at its worst yaml-cpp takes two seconds for it
 
-// Builds YamlNodes from the parser's events. Refusals are thrown as the parser's own exception, with a position.
+// Builds YamlNodes from the parser's events. Refusals are thrown as the parser's own exception, with a
+// position.
 class Collector final : public YAML::EventHandler {
  public:
   YamlNode Take() { return std::move(top_); }
@@ -103,12 +104,13 @@ class Collector final : public YAML::EventHandler {
       return;
     }
     Level& level = levels_.back();
-    if (level.node.kind == YamlNode::Kind::kList) {
-      level.node.items.push_back(std::move(node));
-    } else if (level.node.keys.size() > level.node.items.size()) {
+    bool is_value =
+        level.node.kind == YamlNode::Kind::kList || level.node.keys.size() > level.node.items.size();
+    if (is_value) {
       level.node.items.push_back(std::move(node));
     } else {
-      if (node.kind != YamlNode::Kind::kScalar) throw YAML::ParserException(MarkOf(node), "a key must be a plain word");
+      if (node.kind != YamlNode::Kind::kScalar)
+        throw YAML::ParserException(MarkOf(node), "a key must be a plain word");
       if (!level.keys.insert(node.scalar).second) {
         throw YAML::ParserException(MarkOf(node), fmt::format("'{}' is there twice", node.scalar));
       }
@@ -130,7 +132,8 @@ const YamlNode* YamlNode::Find(std::string_view key) const {
 }
 
 absl::StatusOr<YamlNode> ParseYaml(const std::string& text) {
-  if (text.size() > kLongest) return absl::InvalidArgumentError(fmt::format("longer than {} bytes", kLongest));
+  if (text.size() > kLongest)
+    return absl::InvalidArgumentError(fmt::format("longer than {} bytes", kLongest));
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
@@ -138,7 +141,8 @@ absl::StatusOr<YamlNode> ParseYaml(const std::string& text) {
     if (!parser.HandleNextDocument(collector)) return absl::InvalidArgumentError("line 1: the file is empty");
     return collector.Take();
   } catch (const YAML::Exception& error) {
-    return absl::InvalidArgumentError(fmt::format("line {}: {}", std::max(error.mark.line, 0) + 1, error.msg));
+    return absl::InvalidArgumentError(
+        fmt::format("line {}: {}", std::max(error.mark.line, 0) + 1, error.msg));
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(fmt::format("not YAML: {}", error.what()));
   }

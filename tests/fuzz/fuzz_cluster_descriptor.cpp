@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A cluster descriptor, read on a machine that one of the real ones fits, and on one where cards are hard to tell apart.
+// A cluster descriptor, read on a machine that one of the real ones fits, and on one where cards are hard to
+// tell apart.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -13,7 +14,8 @@
 
 namespace {
 
-void AddCard(cleave::Inventory& inventory, const std::string& address, const std::string& serial, const std::string& ordinal) {
+void AddCard(cleave::Inventory& inventory, const std::string& address, const std::string& serial,
+             const std::string& ordinal) {
   cleave::PciFunction function;
   function.pci = cleave::PciAddress::Parse(address).value();
   function.address = address;

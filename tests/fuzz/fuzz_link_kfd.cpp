@@ -31,7 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   cleave::Config config;
-  config.links.push_back({.source = "kfd", .path = "", .pairs = {}, .pos = {}});
+  config.links.emplace_back();
+  config.links[0].source = "kfd";
   cleave::Inventory inventory;
   for (const char* address : {"0000:03:00.0", "0000:43:00.0", "0000:63:00.0", "", ""}) {
     cleave::Card card;

@@ -13,7 +13,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   cleave::Config config;
-  config.links.push_back({.source = "matrix", .path = "topo.txt", .pairs = {}, .pos = {}});
+  config.links.emplace_back();
+  config.links[0].source = "matrix";
+  config.links[0].path = "topo.txt";
   for (size_t cards : {2, 8}) {
     cleave::Inventory inventory;
     for (size_t i = 0; i < cards; ++i) {

@@ -13,7 +13,9 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   cleave::Config config;
-  config.links.push_back({.source = "nccl-xml", .path = "topo.xml", .pairs = {}, .pos = {}});
+  config.links.emplace_back();
+  config.links[0].source = "nccl-xml";
+  config.links[0].path = "topo.xml";
   cleave::Inventory inventory;
   for (const char* address :
        {"0000:03:00.0", "0000:18:00.0", "0000:24:00.0", "0000:43:00.0", "0000:63:00.0"}) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`cleave prefer` against every subset: random machines of up to 14 devices, random questions, all sets tried.
 
-    brute_force.py [--rounds N] [--seed S] [--jobs N]   N machines (default 130, about 11 questions each)
+    brute_force.py [--rounds N] [--seed S] [--jobs N]   N machines (default 150, 10 questions each)
     brute_force.py --self-test [--rounds N]             wrong choosers in place of the program: each must be caught
 
 Checked for every answer: the contract of all policies (judge.contract), the highest score, `optimal` and `gap`, the rule
@@ -86,32 +86,31 @@ def ask_as_it_is(units, question, host):
     return host.prefer(question)
 
 
-def play(seed, chooser):
-    """One machine: (questions asked, its policies, complaints)."""
-    found = []
+def play(seed, choosers):
+    """One machine and its questions, put to each of the choosers: (number of questions, chooser -> complaints). What is wrong
+    with the machine itself counts against every chooser."""
     machine, rng = small_machine(seed)
     with tempfile.TemporaryDirectory() as folder:
         host = Host(machine.write(folder), RESOURCE)
         topology = host.topology()
-        found += judge.check_matrices(topology, machine.weights)
+        found = judge.check_matrices(topology, machine.weights)
         if topology["oddities"]:
             found.append(f"oddities: {topology['oddities']}")
         units = judge.units_of(topology, host.functions(), machine.unit)
         sets = Sets(units)
-        asked = 0
-        for number in range(QUESTIONS):
-            question = random_question(rng, units)
-            if question is None:
-                break
-            try:
-                answer = chooser(units, question, host)
-                second = chooser(units, question, host) if number == 0 else None
-                wrong = complaints(units, sets, question, answer, second)
-            except Failed as failure:
-                wrong = [str(failure)]
-            asked += 1
-            found += [f"{question}: {text}" for text in wrong]
-    return asked, [f"seed {seed} ({len(machine.cards)} cards, {machine.unit['unit']}): {text}" for text in found]
+        questions = [question for _ in range(QUESTIONS) if (question := random_question(rng, units)) is not None]
+        results = {}
+        for name, chooser in choosers.items():
+            wrong = list(found)
+            for number, question in enumerate(questions):
+                try:
+                    answer = chooser(units, question, host)
+                    second = chooser(units, question, host) if number == 0 else None
+                    wrong += [f"{question}: {text}" for text in complaints(units, sets, question, answer, second)]
+                except Failed as failure:
+                    wrong.append(f"{question}: {failure}")
+            results[name] = [f"seed {seed} ({len(machine.cards)} cards, {machine.unit['unit']}): {text}" for text in wrong]
+    return len(questions), results
 
 
 # --- a budget that is too small -----------------------------------------------------------------------
@@ -248,12 +247,16 @@ def wrong_choosers():
 
 
 def self_test(rounds):
+    choosers = wrong_choosers()
+    found = {name: [] for name in choosers}
+    for seed in range(rounds):
+        for name, wrong in play(seed, choosers)[1].items():
+            found[name] += wrong
     missed = 0
-    for name, chooser in wrong_choosers().items():
-        wrong = [text for seed in range(rounds) for text in play(seed, chooser)[1]]
+    for name, wrong in found.items():
         print(f"{name}: {len(wrong)} complaints" + (f", as {wrong[0]}" if wrong else ": NOT CAUGHT"))
         missed += not wrong
-    print(f"{missed} wrong choosers were not caught")
+    print(f"{missed} of {len(choosers)} wrong choosers were not caught")
     return 1 if missed else 0
 
 
@@ -265,13 +268,13 @@ def main():
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if options.self_test:
-        return self_test(options.rounds or 12)
-    seeds = range(options.seed, options.seed + (options.rounds or 130))
+        return self_test(options.rounds or 10)
+    seeds = range(options.seed, options.seed + (options.rounds or 150))
     asked, found = 0, []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for count, wrong in pool.map(lambda seed: play(seed, ask_as_it_is), seeds):
+        for count, results in pool.map(lambda seed: play(seed, {"cleave": ask_as_it_is}), seeds):
             asked += count
-            found += wrong
+            found += results["cleave"]
         given_up = 0
         for one, wrong in pool.map(tiny_budget, range(6)):
             given_up += one

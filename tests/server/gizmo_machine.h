@@ -23,7 +23,7 @@
 
 namespace cleave::testing {
 
-inline constexpr const char* kGizmoProfile = R"(
+inline constexpr const char* kGizmoProfile = R"toml(
 schema  = 1
 name    = "gizmo"
 summary = "A card that exists in tests only"
@@ -53,7 +53,7 @@ GIZMOS = "{pci.address}"
 LABEL  = [{ value = "{count}", when = { "settings.label" = "on" } }]
 [[resource]]
 name = "example.com/{model}"
-)";
+)toml";
 
 // Cards are numbered from 0; card i is function 0000:0i:00.0, cards with i below 4 are on NUMA node 0, others on node 1.
 class GizmoMachine {

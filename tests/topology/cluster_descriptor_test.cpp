@@ -26,8 +26,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const std::vector<std::string> kFiles = {"blackhole_4xP150",          "blackhole_P300_both_mmio", "blackhole_P300_first_mmio",
-                                         "blackhole_galaxy",          "t3k_cluster_desc",         "wormhole_N150",
+const std::vector<std::string> kFiles = {"blackhole_4xP150",          "blackhole_P300_both_mmio",
+                                         "blackhole_P300_first_mmio", "blackhole_galaxy",
+                                         "t3k_cluster_desc",          "wormhole_N150",
                                          "wormhole_N300_pci_bdf"};
 
 std::string Descriptor(const std::string& name) {
@@ -42,7 +43,9 @@ struct Found {
 };
 
 Found Read(const std::string& text, const Inventory& inventory) {
-  LinkSource source{.source = "tt-cluster-descriptor", .path = "cluster.yaml", .pairs = {}, .pos = {}};
+  LinkSource source;
+  source.source = "tt-cluster-descriptor";
+  source.path = "cluster.yaml";
   std::vector<Oddity> oddities;
   auto links = ReadTtClusterDescriptor({source, text, inventory, nullptr}, oddities);
   Found found;
@@ -155,7 +158,8 @@ TEST(ClusterDescriptorTest, OneBoardMissing) {
   inventory.cards.erase(inventory.cards.begin() + 1);
   Found found = Read(Descriptor("t3k_cluster_desc"), inventory);
   EXPECT_EQ(found.links, (Widths{{0, 2, 2}, {1, 2, 4}}));
-  EXPECT_THAT(found.problems, ElementsAre(HasSubstr("chip 1: board 0100014611903099 is not in this machine")));
+  EXPECT_THAT(found.problems,
+              ElementsAre(HasSubstr("chip 1: board 0100014611903099 is not in this machine")));
 }
 
 std::string File(const std::string& more) {
@@ -179,21 +183,25 @@ TEST(ClusterDescriptorTest, WaysToFindACard) {
   Found old = Read(File(mmio + boards + pci), Cards({{1, "11", {}}, {2, "10", {}}}));
   EXPECT_EQ(old.links, both);
   EXPECT_THAT(old.problems, ElementsAre(HasSubstr("is the file old?"), HasSubstr("is the file old?")));
-  EXPECT_THAT(Read(File(mmio + pci), Cards({{1, "", {}}, {3, "", {}}})).problems, ElementsAre("chip 1: no card at 0000:02:00.0"));
+  EXPECT_THAT(Read(File(mmio + pci), Cards({{1, "", {}}, {3, "", {}}})).problems,
+              ElementsAre("chip 1: no card at 0000:02:00.0"));
   // By serial.
   EXPECT_EQ(Read(File(mmio + boards), Cards({{1, "0000000000000011", {}}, {2, "10", {}}})).links, both);
   // By bus, where there is no serial or the serial says the board only.
   const std::string bus = "chip_to_bus_id: {0: \"0x0001\", 1: \"0x0002\"}\n";
   EXPECT_EQ(Read(File(mmio + boards + bus), Cards({{1, "", {}}, {2, "", {}}})).links, both);
   const std::string one_board = "boards: [[{board_id: 16}, {chips: [0, 1]}]]\n";
-  EXPECT_EQ(Read(File(mmio + one_board + bus), Cards({{1, "10", {}}, {2, "10", {}}, {3, "12", {}}})).links, both);
+  EXPECT_EQ(Read(File(mmio + one_board + bus), Cards({{1, "10", {}}, {2, "10", {}}, {3, "12", {}}})).links,
+            both);
   EXPECT_EQ(Read(File(mmio + bus), Cards({{1, "10", {}}, {2, "11", {}}})).links, both);
   // By ordinal.
   EXPECT_EQ(Read(File(mmio), Cards({{1, "", 6}, {2, "", 5}, {3, "", 7}})).links, both);
-  EXPECT_THAT(Read(File(mmio), Cards({{1, "", 5}, {2, "", 7}})).problems, ElementsAre(HasSubstr("chip 1: no card fits")));
+  EXPECT_THAT(Read(File(mmio), Cards({{1, "", 5}, {2, "", 7}})).problems,
+              ElementsAre(HasSubstr("chip 1: no card fits")));
   EXPECT_THAT(Read(File(mmio), Cards({{1, "", 5}, {2, "", 5}})).links, IsEmpty());
   // Never two chips on one card.
-  Found twice = Read(File(mmio + "chip_pci_bdfs: {0: 0000:01:00.0, 1: 0000:01:00.0}\n"), Cards({{1, "", {}}}));
+  Found twice =
+      Read(File(mmio + "chip_pci_bdfs: {0: 0000:01:00.0, 1: 0000:01:00.0}\n"), Cards({{1, "", {}}}));
   EXPECT_THAT(twice.problems, ElementsAre("chips 0 and 1 lead to one card; the second is left out"));
 }
 
@@ -215,7 +223,8 @@ ethernet_connections:
 )";
   Found found = Read(file, inventory);
   EXPECT_EQ(found.links, (Widths{{0, 1, 2}}));
-  EXPECT_THAT(found.problems, ElementsAre(HasSubstr("chip 5 has no PCIe endpoint"), HasSubstr("names chip 9, which")));
+  EXPECT_THAT(found.problems,
+              ElementsAre(HasSubstr("chip 5 has no PCIe endpoint"), HasSubstr("names chip 9, which")));
 }
 
 std::string ErrorOf(const std::string& text) {
@@ -230,22 +239,29 @@ TEST(ClusterDescriptorTest, ErrorsSayWhere) {
   EXPECT_EQ(ErrorOf("just text"), "line 1: this is no cluster descriptor: it must be a map");
   EXPECT_THAT(ErrorOf("a: b\n"), HasSubstr("there is no 'chips_with_mmio'"));
   EXPECT_THAT(ErrorOf("chips_with_mmio: []\n"), HasSubstr("there is no 'ethernet_connections'"));
-  EXPECT_EQ(ErrorOf("ethernet_connections: []\nchips_with_mmio: 7\n"), "line 2: chips_with_mmio must be a list");
+  EXPECT_EQ(ErrorOf("ethernet_connections: []\nchips_with_mmio: 7\n"),
+            "line 2: chips_with_mmio must be a list");
   EXPECT_EQ(ErrorOf("ethernet_connections: []\nchips_with_mmio:\n  - 0: x\n"),
             "line 3: a device number in chips_with_mmio must be a number from 0 to 2147483647, not 'x'");
-  EXPECT_THAT(ErrorOf("ethernet_connections: []\nchips_with_mmio:\n  - 99999999999999999999: 1\n"), HasSubstr("line 3: a chip"));
-  EXPECT_THAT(ErrorOf("ethernet_connections: []\nchips_with_mmio:\n  - -1: 1\n"), HasSubstr("line 3: a chip"));
+  EXPECT_THAT(ErrorOf("ethernet_connections: []\nchips_with_mmio:\n  - 99999999999999999999: 1\n"),
+              HasSubstr("line 3: a chip"));
+  EXPECT_THAT(ErrorOf("ethernet_connections: []\nchips_with_mmio:\n  - -1: 1\n"),
+              HasSubstr("line 3: a chip"));
   const std::string mmio = "chips_with_mmio: []\n";
-  EXPECT_EQ(ErrorOf(mmio + "ethernet_connections:\n  - [{chip: 1, chan: 1}]\n"), "line 3: a connection needs two ends");
+  EXPECT_EQ(ErrorOf(mmio + "ethernet_connections:\n  - [{chip: 1, chan: 1}]\n"),
+            "line 3: a connection needs two ends");
   EXPECT_EQ(ErrorOf(mmio + "ethernet_connections:\n  - [{chip: 1}, {chip: 1, chan: 1}]\n"),
             "line 3: an end of a connection needs 'chip' and 'chan'");
-  EXPECT_EQ(ErrorOf(mmio + "ethernet_connections:\n  - - chip: 1\n      chan: [1]\n    - chip: 2\n      chan: 1\n"),
-            "line 4: chan must be one value");
+  EXPECT_EQ(
+      ErrorOf(mmio + "ethernet_connections:\n  - - chip: 1\n      chan: [1]\n    - chip: 2\n      chan: 1\n"),
+      "line 4: chan must be one value");
   EXPECT_EQ(ErrorOf(good + "boards: [[{chips: [0]}]]\n"), "line 3: a board without board_id");
-  EXPECT_THAT(ErrorOf(good + "boards: [[{board_id: n300}, {chips: [0]}]]\n"), HasSubstr("line 3: board_id must be a number"));
+  EXPECT_THAT(ErrorOf(good + "boards: [[{board_id: n300}, {chips: [0]}]]\n"),
+              HasSubstr("line 3: board_id must be a number"));
   EXPECT_EQ(ErrorOf(good + "boards:\n  - [{board_id: 1}, {chips: [0]}]\n  - [{board_id: 2}, {chips: [0]}]\n"),
             "line 5: chip 0 is on two boards");
-  EXPECT_EQ(ErrorOf(good + "chip_pci_bdfs: {0: 60}\n"), "line 3: a value of chip_pci_bdfs must be a PCI address, not '60'");
+  EXPECT_EQ(ErrorOf(good + "chip_pci_bdfs: {0: 60}\n"),
+            "line 3: a value of chip_pci_bdfs must be a PCI address, not '60'");
   std::string many = good + "arch:\n";
   for (int i = 0; i < 5000; ++i) many += fmt::format("  {}: x\n", i);
   EXPECT_EQ(ErrorOf(many), "line 1: more than 4096 chips");

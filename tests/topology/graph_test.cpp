@@ -15,10 +15,10 @@ namespace {
 using testing::AddCard;
 using testing::AddFunction;
 using testing::AddNode;
-using testing::SmallMachine;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
+using testing::SmallMachine;
 
 Link Joined(size_t from, size_t to, double width, const std::string& kind = "cable") {
   return {.from = from, .to = to, .kind = kind, .width = width};
@@ -180,7 +180,8 @@ TEST(GraphTest, NothingAtAll) {
 TEST(GraphTest, PiecesOfACard) {
   Inventory inventory;
   AddNode(inventory, 0, 4);
-  for (int i = 0; i < 2; ++i) AddCard(inventory, {"pci0000:00", "0000:00:01.0", "0000:01:00.0"}, 0).piece_of = "A";
+  for (int i = 0; i < 2; ++i)
+    AddCard(inventory, {"pci0000:00", "0000:00:01.0", "0000:01:00.0"}, 0).piece_of = "A";
   AddCard(inventory, {"pci0000:00", "0000:00:01.0", "0000:01:01.0"}, 0).piece_of = "A";
   AddCard(inventory, {"pci0000:00", "0000:00:02.0", "0000:02:00.0"}, 0).piece_of = "B";
   for (Card& card : inventory.cards) card.board = "board";
@@ -214,7 +215,9 @@ TEST(GraphTest, TwoCardsOnOneFunction) {
 TEST(GraphTest, LinksOfAPairAreAddedUp) {
   Inventory inventory = SmallMachine();
   inventory.cards[0].board = inventory.cards[1].board = "x";
-  Graph graph(inventory, {Joined(1, 0, 2), Joined(0, 1, 1), Joined(0, 1, 1, "wire"), Joined(3, 3, 1), Joined(3, 99, 1)}, {});
+  Graph graph(inventory,
+              {Joined(1, 0, 2), Joined(0, 1, 1), Joined(0, 1, 1, "wire"), Joined(3, 3, 1), Joined(3, 99, 1)},
+              {});
   std::vector<Link> expected = {{.from = 0, .to = 1, .kind = "board", .width = 1, .weight = 60},
                                 {.from = 0, .to = 1, .kind = "cable", .width = 3, .weight = 300},
                                 {.from = 0, .to = 1, .kind = "wire", .width = 1, .weight = 100}};
@@ -235,8 +238,9 @@ TEST(GraphTest, Islands) {
 
 TEST(GraphTest, PairsAndQuads) {
   // Two rings of four, each with two strong edges; the rings are joined once.
-  std::vector<Link> links = {Joined(0, 1, 2), Joined(1, 2, 4), Joined(2, 3, 2), Joined(0, 3, 4),
-                             Joined(4, 5, 4), Joined(5, 6, 2), Joined(6, 7, 4), Joined(4, 7, 2), Joined(0, 7, 1)};
+  std::vector<Link> links = {Joined(0, 1, 2), Joined(1, 2, 4), Joined(2, 3, 2),
+                             Joined(0, 3, 4), Joined(4, 5, 4), Joined(5, 6, 2),
+                             Joined(6, 7, 4), Joined(4, 7, 2), Joined(0, 7, 1)};
   Graph graph(SmallMachine(), links, {});
   const std::vector<size_t> all = {0, 1, 2, 3, 4, 5, 6, 7};
   EXPECT_THAT(graph.BestPairs(all, 1), ElementsAre(Pair(0, 3), Pair(1, 2), Pair(4, 5), Pair(6, 7)));

@@ -15,10 +15,10 @@
 namespace cleave {
 namespace {
 
-using testing::SmallMachine;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::IsSupersetOf;
+using testing::SmallMachine;
 
 std::string Problems(std::string_view toml) {
   Diagnostics diagnostics;
@@ -70,13 +70,16 @@ TEST(LinkSourcesTest, TableIsSound) {
 TEST(LinkSourcesTest, CheckSaysWhatIsWrong) {
   EXPECT_EQ(Problems("[[links]]\nsource = \"toml\"\nbetween = [{ from = \"a\", to = \"b\" }]\n"), "");
   EXPECT_THAT(Problems("[[links]]\nsource = \"tt-cluster-descriptr\"\npath = \"x\"\n"),
-              HasSubstr("cleave.toml:1:1: unknown source 'tt-cluster-descriptr' in [[links]] (did you mean 'tt-cluster-descriptor'?)"));
+              HasSubstr("cleave.toml:1:1: unknown source 'tt-cluster-descriptr' in [[links]] (did you mean "
+                        "'tt-cluster-descriptor'?)"));
   EXPECT_THAT(Problems("[[links]]\nsource = \"tt-cluster-descriptor\"\n"), HasSubstr("needs a 'path'"));
   EXPECT_THAT(Problems("[[links]]\nsource = \"toml\"\npath = \"x\"\n"), HasSubstr("reads no file"));
   EXPECT_THAT(Problems("[[links]]\nsource = \"toml\"\n"), HasSubstr("needs 'between'"));
-  EXPECT_THAT(Problems("[[links]]\nsource = \"toml\"\nkind = \"board\"\nbetween = [{ from = \"a\", to = \"b\" }]\n"),
-              HasSubstr("\"board\""));
-  EXPECT_THAT(Problems("[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"x\"\nbetween = [{ from = \"a\", to = \"b\" }]\n"),
+  EXPECT_THAT(
+      Problems("[[links]]\nsource = \"toml\"\nkind = \"board\"\nbetween = [{ from = \"a\", to = \"b\" }]\n"),
+      HasSubstr("\"board\""));
+  EXPECT_THAT(Problems("[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"x\"\nbetween = [{ from = "
+                       "\"a\", to = \"b\" }]\n"),
               HasSubstr("'between'"));
 }
 
@@ -115,7 +118,8 @@ between = [
   EXPECT_EQ(found.links, expected);
   ASSERT_EQ(found.oddities.size(), 1U);
   EXPECT_EQ(found.oddities[0].subject, "cleave.toml:2:1");
-  EXPECT_EQ(found.oddities[0].text, "link: 0000:05:00.0 to 0000:06:00.0 has width 4, back it has 2; taken as 2");
+  EXPECT_EQ(found.oddities[0].text,
+            "link: 0000:05:00.0 to 0000:06:00.0 has width 4, back it has 2; taken as 2");
 }
 
 TEST(LinkSourcesTest, UnknownCardsAreOddities) {

@@ -37,9 +37,12 @@ struct Found {
 // What one [[links]] of `source` finds. `text` is that of its file, which is called links.txt.
 inline Found FindLinks(const std::string& source, const Inventory& inventory, const std::string& text,
                        const HostRoot* root = nullptr) {
+  LinkSource links;
+  links.source = source;
+  links.path = "links.txt";
+  links.pos.file = "cleave.toml";
   Config config;
-  config.links.push_back(
-      {.source = source, .path = "links.txt", .pairs = {}, .pos = {.file = "cleave.toml", .line = 2}});
+  config.links.push_back(std::move(links));
   LinkTexts texts = {.texts = {text}, .problems = {""}, .root = root};
   std::vector<Oddity> oddities;
   Found found;

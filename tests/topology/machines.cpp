@@ -60,10 +60,14 @@ Inventory SmallMachine() {
     path.insert(path.end(), more.begin(), more.end());
     return path;
   };
-  // 02:00.0 and 02:01.0 are downstream ports of the upper switch (01:00.0), 03:00.0 and 06:00.0 the lower switches.
+  // 02:00.0 and 02:01.0 are downstream ports of the upper switch (01:00.0), 03:00.0 and 06:00.0 the lower
+  // switches.
   AddCard(inventory, below(top, {"0000:03:00.0", "0000:04:00.0", "0000:05:00.0"}), 0);
   AddCard(inventory, below(top, {"0000:03:00.0", "0000:04:01.0", "0000:06:00.0"}), 0);
-  AddCard(inventory, {"pci0000:00", "0000:00:01.0", "0000:01:00.0", "0000:02:01.0", "0000:07:00.0", "0000:08:00.0", "0000:09:00.0"}, 0);
+  AddCard(inventory,
+          {"pci0000:00", "0000:00:01.0", "0000:01:00.0", "0000:02:01.0", "0000:07:00.0", "0000:08:00.0",
+           "0000:09:00.0"},
+          0);
   AddCard(inventory, {"pci0000:00", "0000:00:02.0", "0000:0a:00.0"}, 0);
   AddCard(inventory, {"pci0000:10", "0000:10:01.0", "0000:11:00.0"}, 0);
   AddCard(inventory, {"pci0000:20", "0000:20:01.0", "0000:21:00.0"}, 1);
@@ -86,7 +90,8 @@ Captured Scan(const std::string& machine, const std::string& config, bool all_fu
   Scanner scanner(**root, captured.settings, {.all_functions = all_functions});
   captured.inventory = scanner.Scan(Scanner::Clock::time_point(std::chrono::hours(1)));
   const Config& parsed = captured.settings.config;
-  captured.links = CollectLinks(parsed, ReadLinkTexts(parsed, root->get()), captured.inventory, captured.inventory.oddities);
+  captured.links = CollectLinks(parsed, ReadLinkTexts(parsed, root->get()), captured.inventory,
+                                captured.inventory.oddities);
   return captured;
 }
 

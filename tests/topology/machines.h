@@ -22,9 +22,9 @@ void AddFunction(Inventory& inventory, const std::vector<std::string>& path, std
 // The same, and a card on it whose id is the address.
 Card& AddCard(Inventory& inventory, const std::vector<std::string>& path, std::optional<int> numa_node);
 
-// Two sockets, two NUMA nodes each; cards 0 and 1 below one switch, 2 below another switch of the same root port, 3 at
-// another root port of that root bus, 4 at another root bus of the node, 5 at the other node of the socket, 6 at the other
-// socket, 7 nowhere.
+// Two sockets, two NUMA nodes each; cards 0 and 1 below one switch, 2 below another switch of the same root
+// port, 3 at another root port of that root bus, 4 at another root bus of the node, 5 at the other node of
+// the socket, 6 at the other socket, 7 nowhere.
 Inventory SmallMachine();
 
 std::string MachinePath(const std::string& file);  // below tests/machines

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every captured machine against its facts file, through what `cleave topology --functions --output json` prints.
+// Every captured machine against its facts file, through what `cleave topology --functions --output json`
+// prints.
+#include "tests/topology/machines.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +15,6 @@
 
 #include "nlohmann/json.hpp"
 #include "tests/machine.h"
-#include "tests/topology/machines.h"
 #include "topology/render.h"
 
 namespace cleave {
@@ -138,7 +140,8 @@ TEST_P(MachinesTest, PrintsText) {
 
 INSTANTIATE_TEST_SUITE_P(All, MachinesTest, ::testing::ValuesIn(MachineNames()), [](const auto& machine) {
   std::string name = machine.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '-'; }, '_');
   return name;
 });
 

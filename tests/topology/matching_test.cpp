@@ -48,7 +48,8 @@ Value ValueOf(const std::vector<std::pair<size_t, size_t>>& pairs, const std::ve
   for (auto [a, b] : pairs) {
     EXPECT_LT(a, b);
     EXPECT_TRUE(used.insert(a).second && used.insert(b).second) << "not disjoint";
-    auto edge = std::find_if(edges.begin(), edges.end(), [a = a, b = b](const WeightedEdge& e) { return e.a == a && e.b == b; });
+    auto edge = std::find_if(edges.begin(), edges.end(),
+                             [a = a, b = b](const WeightedEdge& e) { return e.a == a && e.b == b; });
     EXPECT_NE(edge, edges.end()) << "no edge";
     if (edge == edges.end()) continue;
     ++value.pairs;
@@ -62,7 +63,8 @@ std::vector<WeightedEdge> RandomEdges(std::mt19937& random, size_t size, int per
   for (size_t a = 0; a < size; ++a) {
     for (size_t b = a + 1; b < size; ++b) {
       if (static_cast<int>(random() % 100) >= percent) continue;
-      edges.push_back({.a = a, .b = b, .weight = 10.0 * static_cast<double>(random() % static_cast<unsigned>(weights))});
+      edges.push_back(
+          {.a = a, .b = b, .weight = 10.0 * static_cast<double>(random() % static_cast<unsigned>(weights))});
     }
   }
   std::shuffle(edges.begin(), edges.end(), random);
@@ -79,8 +81,10 @@ TEST(MatchingTest, MorePairsAreBetterThanHeavyOnes) {
 }
 
 TEST(MatchingTest, HeavierIsBetter) {
-  EXPECT_THAT(BestMatching(4, {{0, 1, 410}, {0, 3, 210}, {1, 2, 210}, {2, 3, 420}}), ElementsAre(Pair(0, 1), Pair(2, 3)));
-  EXPECT_THAT(BestMatching(4, {{0, 1, 210}, {0, 3, 410}, {1, 2, 420}, {2, 3, 210}}), ElementsAre(Pair(0, 3), Pair(1, 2)));
+  EXPECT_THAT(BestMatching(4, {{0, 1, 410}, {0, 3, 210}, {1, 2, 210}, {2, 3, 420}}),
+              ElementsAre(Pair(0, 1), Pair(2, 3)));
+  EXPECT_THAT(BestMatching(4, {{0, 1, 210}, {0, 3, 410}, {1, 2, 420}, {2, 3, 210}}),
+              ElementsAre(Pair(0, 3), Pair(1, 2)));
 }
 
 TEST(MatchingTest, NeighboursBreakTies) {
@@ -107,8 +111,8 @@ TEST(MatchingTest, AgreesWithBruteForce) {
   }
 }
 
-// Where brute force is too slow, Edmonds' algorithm for unweighted graphs still tells how many pairs there are. It is of
-// these graphs that Boost's maximum_weighted_matching() of 1.74 fails one in five.
+// Where brute force is too slow, Edmonds' algorithm for unweighted graphs still tells how many pairs there
+// are. It is of these graphs that Boost's maximum_weighted_matching() of 1.74 fails one in five.
 TEST(MatchingTest, LargeGraphsEnd) {
   using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::undirectedS>;
   std::mt19937 random(2);  // NOLINT: the same graphs every time
@@ -119,7 +123,8 @@ TEST(MatchingTest, LargeGraphsEnd) {
     for (const WeightedEdge& edge : edges) boost::add_edge(edge.a, edge.b, graph);
     std::vector<boost::graph_traits<Graph>::vertex_descriptor> mates(size);
     boost::edmonds_maximum_cardinality_matching(graph, mates.data());
-    EXPECT_EQ(static_cast<size_t>(ValueOf(BestMatching(size, edges), edges).pairs), boost::matching_size(graph, mates.data()));
+    EXPECT_EQ(static_cast<size_t>(ValueOf(BestMatching(size, edges), edges).pairs),
+              boost::matching_size(graph, mates.data()));
   }
 }
 

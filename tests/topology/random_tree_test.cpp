@@ -25,11 +25,13 @@ class RandomMachine {
     const int nodes = Below(5);
     for (int i = 0; i < nodes; ++i) {
       std::vector<int> distances;
-      for (int j = 0; j < nodes; ++j) distances.push_back(i == j ? 10 : 11 + Below(20));  // not even symmetric
+      for (int j = 0; j < nodes; ++j)
+        distances.push_back(i == j ? 10 : 11 + Below(20));  // not even symmetric
       testing::AddNode(inventory, 2 * i, Below(3), distances);
     }
     for (int bus = 0; bus < 1 + Below(3); ++bus) {
-      std::optional<int> node = nodes == 0 || Below(4) == 0 ? std::nullopt : std::optional<int>(2 * Below(nodes));
+      std::optional<int> node =
+          nodes == 0 || Below(4) == 0 ? std::nullopt : std::optional<int>(2 * Below(nodes));
       Grow(inventory, {fmt::format("pci0000:{:02x}", bus)}, node, 0);
     }
     for (int i = 0; i < Below(3); ++i) {
@@ -45,9 +47,9 @@ class RandomMachine {
   Weights MakeWeights() {
     Weights weights;
     if (Below(2) == 0) return weights;  // else anything, in any order
-    for (double* weight : {&weights.other_socket, &weights.same_socket, &weights.same_numa, &weights.same_host_bridge,
-                           &weights.same_root_port, &weights.same_switch, &weights.switch_step, &weights.switch_floor,
-                           &weights.same_card}) {
+    for (double* weight : {&weights.other_socket, &weights.same_socket, &weights.same_numa,
+                           &weights.same_host_bridge, &weights.same_root_port, &weights.same_switch,
+                           &weights.switch_step, &weights.switch_floor, &weights.same_card}) {
       *weight = Below(100);
     }
     return weights;
@@ -60,7 +62,8 @@ class RandomMachine {
     const int bus = next_bus_++ % 256;
     for (int i = 0; i < 1 + Below(3) && next_bus_ < 200; ++i) {
       path.push_back(fmt::format("{:04x}:{:02x}:{:02x}.{}", 0, bus, Below(3), Below(3)));
-      // A function may be bridge and card at once, and one may come twice: both are nonsense that must do no harm.
+      // A function may be bridge and card at once, and one may come twice: both are nonsense that must do no
+      // harm.
       if (depth < 7 && Below(3) != 0) {
         Grow(inventory, path, node, depth + 1);
       } else {

@@ -34,7 +34,8 @@ Captured FourBoards() { return testing::Scan("tenstorrent-4x-n300", kLinks); }
 size_t Widest(const std::string& text) {
   size_t widest = 0;
   for (const std::string& line : Split(text, '\n')) {
-    auto width = static_cast<size_t>(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+    auto width = static_cast<size_t>(
+        std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
     widest = std::max(widest, width);
   }
   return widest;
@@ -55,8 +56,10 @@ Inventory ManyCards(int count) {
   testing::AddNode(inventory, 1, 64, {21, 10});
   for (int i = 0; i < count; ++i) {
     std::string bus = fmt::format("0000:{:02x}", 16 * (i / 8));
-    Card& card = testing::AddCard(inventory, {"pci" + bus, fmt::format("{}:01.{}", bus, i % 8), fmt::format("0000:{:02x}:1f.{}", i + 1, 0)},
-                                  i < count / 2 ? 0 : 1);
+    Card& card = testing::AddCard(
+        inventory,
+        {"pci" + bus, fmt::format("{}:01.{}", bus, i % 8), fmt::format("0000:{:02x}:1f.{}", i + 1, 0)},
+        i < count / 2 ? 0 : 1);
     card.attributes["serial"] = fmt::format("{:016X}", i);
     card.nodes = {{"main", fmt::format("/dev/card{}", i)}};
   }
@@ -160,7 +163,11 @@ TEST(RenderTest, TopologyAsJson) {
   EXPECT_EQ(card["health"], "healthy");
   EXPECT_EQ(json["relation"][0], Json({"self", "same_numa", "cross_numa", "cross_numa"}));
   EXPECT_EQ(json["affinity"][0], Json({0.0, 420.0, 10.0, 210.0}));
-  Json link = {{"from", "0000:31:00.0"}, {"to", "0000:4b:00.0"}, {"kind", "ethernet"}, {"width", 4.0}, {"weight", 400.0}};
+  Json link = {{"from", "0000:31:00.0"},
+               {"to", "0000:4b:00.0"},
+               {"kind", "ethernet"},
+               {"width", 4.0},
+               {"weight", 400.0}};
   EXPECT_EQ(json["links"][0], link);
   EXPECT_EQ(json["not_cards"], Json::array());
   EXPECT_EQ(json["oddities"], Json::array());
