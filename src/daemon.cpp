@@ -296,6 +296,7 @@ void Daemon::Impl::Look() {
   loop.Cancel(look_timer);
   if (keeper->Look(Clock::now())) Publish();
   // Also what no event tells of: a file system without inotify, a directory that was mounted over.
+  watcher->Refresh();
   plugins->CheckSockets();
   CheckKubelet(false);
   look_timer = loop.RunAfter(keeper->LookAgainIn(), [this] { Look(); });

@@ -68,8 +68,8 @@ class Machine {
   int bus_ = 1;
 };
 
-// go-gpuallocator, besteffort_policy.go: 10 other CPU, 20 same CPU, 30 host bridge, 40 several switches, 50 one switch,
-// 100 on top for each NVLink.
+// go-gpuallocator, besteffort_policy.go: 10 other CPU, 20 same CPU, 30 host bridge, 40 several switches, 50
+// one switch, 100 on top for each NVLink.
 int NvidiaScore(const Graph& graph, size_t a, size_t b, double width) {
   int score = 10;
   switch (graph.CardRelation(a, b)) {
@@ -91,8 +91,9 @@ int NvidiaScore(const Graph& graph, size_t a, size_t b, double width) {
   return score + static_cast<int>(100 * width);
 }
 
-// ROCm k8s-device-plugin, internal/pkg/allocator/device.go: 20 for different devices; XGMI 10, PCIe 40; same NUMA node 10,
-// other 20. A pair without an entry in the KFD topology weighs nothing there; here every such pair has its PCIe link.
+// ROCm k8s-device-plugin, internal/pkg/allocator/device.go: 20 for different devices; XGMI 10, PCIe 40; same
+// NUMA node 10, other 20. A pair without an entry in the KFD topology weighs nothing there; here every such
+// pair has its PCIe link.
 int AmdWeight(bool same_node, bool linked) { return 20 + (linked ? 10 : 40) + (same_node ? 10 : 20); }
 
 void FindFull(Node& node, size_t index, Set chosen, Set candidates) {
@@ -159,8 +160,8 @@ Node Pairs() {
   return machine.Finish("pairs-8", "8 cards, 2 NUMA nodes, PCIe switches of 2, no links");
 }
 
-// The NVLink matrix of DGX-1 with V100 (NVIDIA's white paper; `nvidia-smi topo -m` of AWS p3.16xlarge); PCIe: two
-// switches of two cards on one root bus at each socket.
+// The NVLink matrix of DGX-1 with V100 (NVIDIA's white paper; `nvidia-smi topo -m` of AWS p3.16xlarge); PCIe:
+// two switches of two cards on one root bus at each socket.
 Node CubeMesh() {
   Machine machine;
   for (int numa_node : {0, 1}) {
@@ -170,10 +171,11 @@ Node CubeMesh() {
       for (int card = 0; card < 2; ++card) machine.AddCard(above, numa_node);
     }
   }
-  const std::vector<std::vector<size_t>> links = {{0, 1, 1}, {0, 2, 1}, {0, 3, 2}, {0, 4, 2}, {1, 2, 2}, {1, 3, 1},
-                                                  {1, 5, 2}, {2, 3, 2}, {2, 6, 1}, {3, 7, 1}, {4, 5, 1}, {4, 6, 1},
-                                                  {4, 7, 2}, {5, 6, 2}, {5, 7, 1}, {6, 7, 2}};
-  for (const std::vector<size_t>& link : links) machine.AddLink(link[0], link[1], static_cast<double>(link[2]));
+  const std::vector<std::vector<size_t>> links = {
+      {0, 1, 1}, {0, 2, 1}, {0, 3, 2}, {0, 4, 2}, {1, 2, 2}, {1, 3, 1}, {1, 5, 2}, {2, 3, 2},
+      {2, 6, 1}, {3, 7, 1}, {4, 5, 1}, {4, 6, 1}, {4, 7, 2}, {5, 6, 2}, {5, 7, 1}, {6, 7, 2}};
+  for (const std::vector<size_t>& link : links)
+    machine.AddLink(link[0], link[1], static_cast<double>(link[2]));
   return machine.Finish("cube-mesh-8", "8 cards, hybrid cube mesh of links (DGX-1 V100), PCIe switches of 2");
 }
 
@@ -190,8 +192,9 @@ Node SwitchTrees() {
   return machine.Finish("switch-trees-16", "16 cards, four two-level switch trees (DGX-2H without NVLink)");
 }
 
-// Four quads, every pair of a quad linked; switches of two cards on root buses of their own, two quads at each socket.
-// `across`: a quad takes one card of each of its socket's four switches, so links cut across the tree.
+// Four quads, every pair of a quad linked; switches of two cards on root buses of their own, two quads at
+// each socket. `across`: a quad takes one card of each of its socket's four switches, so links cut across the
+// tree.
 Node Quads(bool across) {
   Machine machine;
   for (int numa_node : {0, 0, 0, 0, 1, 1, 1, 1}) {
@@ -204,12 +207,13 @@ Node Quads(bool across) {
       if (quad(a) == quad(b)) machine.AddLink(a, b, 1);
     }
   }
-  if (across) return machine.Finish("quads-across-16", "16 cards, four fully linked quads, each over four switches");
+  if (across)
+    return machine.Finish("quads-across-16", "16 cards, four fully linked quads, each over four switches");
   return machine.Finish("quads-16", "16 cards, four fully linked quads of two switches each");
 }
 
-// Galaxy: a mesh of 8 rows of 4 with links of width 2, four trays (two rows, one root bus each), two at each socket.
-// A ring closes the rows' direction (row 7 to row 0), a torus the other one as well.
+// Galaxy: a mesh of 8 rows of 4 with links of width 2, four trays (two rows, one root bus each), two at each
+// socket. A ring closes the rows' direction (row 7 to row 0), a torus the other one as well.
 Node Galaxy(bool torus) {
   Machine machine;
   for (int numa_node : {0, 0, 1, 1}) {
@@ -269,7 +273,8 @@ bool Node::FullyLinked(Set set) const {
 }
 
 bool Node::FullyLinkedWith(Set free, size_t size_index) const {
-  return std::any_of(full[size_index].begin(), full[size_index].end(), [&](Set set) { return (set & ~free) == 0; });
+  return std::any_of(full[size_index].begin(), full[size_index].end(),
+                     [&](Set set) { return (set & ~free) == 0; });
 }
 
 std::vector<Node> AllNodes() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The nodes on which pods come and go: hand-built machines, seen through the same Graph and UnitTopology as real ones.
+// The nodes on which pods come and go: hand-built machines, seen through the same Graph and UnitTopology as
+// real ones.
 #ifndef CLEAVE_BENCH_DAY_NODE_H_
 #define CLEAVE_BENCH_DAY_NODE_H_
 
@@ -41,8 +42,8 @@ struct Node {
 
   double Affinity(size_t a, size_t b) const { return topology->Affinity(a, b); }
   bool InOneNumaNode(Set set) const;
-  bool NumaNodeWith(Set free, size_t k) const;  // some NUMA node has k of `free`
-  bool Connected(Set set) const;                // links join all of `set`, on paths inside of it
+  bool NumaNodeWith(Set free, size_t k) const;   // some NUMA node has k of `free`
+  bool Connected(Set set) const;                 // links join all of `set`, on paths inside of it
   bool ConnectedWith(Set free, size_t k) const;  // some connected subset of `free` has k cards
   bool FullyLinked(Set set) const;
   bool FullyLinkedWith(Set free, size_t size_index) const;

@@ -13,6 +13,7 @@ namespace cleave::day {
 namespace {
 
 constexpr size_t kExact = 16;
+constexpr size_t kStarts = 6;
 
 Set SetOf(const std::vector<size_t>& cards) {
   Set set = 0;
@@ -33,16 +34,14 @@ void ForSubsets(Set from, size_t size, Set chosen, const Use& use) {
   }
 }
 
-// Walks through the sets that hold the first of `order`, in order: k cards, or the `padded` ones that remain when the
-// rest is divided into sets of k (0: nothing remains). Padding stands at the end of the list.
+// Walks through the sets that hold the first of `order`, in order: k cards, or the `padded` ones that remain
+// when the rest is divided into sets of k (0: nothing remains). Padding stands at the end of the list.
 template <typename Accept>
 class FirstSet {
  public:
   FirstSet(const std::vector<size_t>& order, size_t k, size_t padded, const Accept& accept)
       : order_(order), k_(k), padded_(padded), accept_(accept), chosen_{order.front()} {}
-  std::optional<std::vector<size_t>> Find() {
-    return Descend(1) ? std::optional(chosen_) : std::nullopt;
-  }
+  std::optional<std::vector<size_t>> Find() { return Descend(1) ? std::optional(chosen_) : std::nullopt; }
 
  private:
   bool Descend(size_t next) {
@@ -111,6 +110,15 @@ Set BestPartition::Pick(const std::vector<size_t>& order, size_t size_index) con
   return SetOf(*best);
 }
 
+int BestPartition::Total(const std::vector<size_t>& order, size_t size_index, bool by_table) const {
+  Sets sets = by_table                  ? Exact(order, size_index)
+              : kSizes[size_index] == 2 ? Matched(order)
+                                        : Swapped(order, kSizes[size_index]);
+  int total = 0;
+  for (const std::vector<size_t>& set : sets) total += Score(set);
+  return total;
+}
+
 BestPartition::Sets BestPartition::Exact(std::vector<size_t> order, size_t size_index) const {
   const std::vector<int>& totals = totals_[size_index];
   Sets sets;
@@ -120,7 +128,8 @@ BestPartition::Sets BestPartition::Exact(std::vector<size_t> order, size_t size_
       Set set = SetOf(chosen);
       return scores_[set] + totals[all & ~set] == totals[all];
     };
-    FirstSet search(order, std::min(kSizes[size_index], order.size()), order.size() % kSizes[size_index], accept);
+    FirstSet search(order, std::min(kSizes[size_index], order.size()), order.size() % kSizes[size_index],
+                    accept);
     sets.push_back(*search.Find());
     Set taken = SetOf(sets.back());
     std::erase_if(order, [&](size_t card) { return (taken & Only(card)) != 0; });
@@ -140,15 +149,9 @@ BestPartition::Sets BestPartition::Matched(const std::vector<size_t>& order) con
   return sets;
 }
 
-BestPartition::Sets BestPartition::Swapped(const std::vector<size_t>& order, size_t k) const {
-  Sets slices;
-  for (size_t i = 0; i < order.size(); ++i) {
-    if (i % k == 0) slices.emplace_back();
-    slices.back().push_back(order[i]);
-  }
-  // Grown: each set begins with the first card left and takes what is nearest to it.
-  Sets grown;
-  std::vector<size_t> left = order;
+// Each set begins with the first card left and takes what is nearest to it.
+BestPartition::Sets BestPartition::Grown(std::vector<size_t> left, size_t k) const {
+  Sets sets;
   while (!left.empty()) {
     std::vector<size_t> set = {left.front()};
     left.erase(left.begin());
@@ -158,13 +161,34 @@ BestPartition::Sets BestPartition::Swapped(const std::vector<size_t>& order, siz
         for (size_t other : set) sum += Pair(card, other);
         return sum;
       };
-      auto next = std::max_element(left.begin(), left.end(), [&](size_t a, size_t b) { return gain(a) < gain(b); });
+      auto nearest = [&](size_t a, size_t b) { return gain(a) < gain(b); };
+      auto next = std::max_element(left.begin(), left.end(), nearest);
       set.push_back(*next);
       left.erase(next);
     }
-    grown.push_back(std::move(set));
+    sets.push_back(std::move(set));
   }
-  return Improve(grown) >= Improve(slices) ? grown : slices;
+  return sets;
+}
+
+BestPartition::Sets BestPartition::Swapped(const std::vector<size_t>& order, size_t k) const {
+  Sets best;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i % k == 0) best.emplace_back();
+    best.back().push_back(order[i]);
+  }
+  int best_sum = Improve(best);
+  for (size_t start = 0; start < kStarts; ++start) {
+    std::vector<size_t> turned = order;
+    auto middle = turned.begin() + static_cast<std::ptrdiff_t>(start * order.size() / kStarts);
+    std::rotate(turned.begin(), middle, turned.end());
+    Sets sets = Grown(std::move(turned), k);
+    int sum = Improve(sets);
+    if (sum <= best_sum) continue;
+    best = std::move(sets);
+    best_sum = sum;
+  }
+  return best;
 }
 
 // Swaps cards between sets, the best swap first, until none is better; returns the sum of scores.

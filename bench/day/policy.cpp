@@ -96,9 +96,9 @@ class NvidiaShuffled : public Policy {
   std::shared_ptr<const BestPartition> partition_;
 };
 
-// AMD's objective: the least sum of weights, the first such set in PCI order; whole GPUs have one partition each, so the
-// rule "fewest free partitions first" does not tell them apart. Our search finds it: highest sum of (80 - weight), and
-// no subtrees to keep whole.
+// AMD's objective: the least sum of weights, the first such set in PCI order; whole GPUs have one partition
+// each, so the rule "fewest free partitions first" does not tell them apart. Our search finds it: highest sum
+// of (80 - weight), and no subtrees to keep whole.
 Fixed::Rule Amd(const Node& node) {
   UnitTopology topology;
   topology.size = node.cards;

@@ -89,11 +89,11 @@ class Meter {
   }
 
   Measured Values() const {
-    return {affinity_.Value(),          affinity_of_[1].Value(),  affinity_of_[2].Value(),
-            affinity_of_[3].Value(),    spans_.Value(),           spans_needless_.Value(),
-            apart_.Value(),             apart_needless_.Value(),  partial_.Value(),
-            partial_needless_.Value(),  room_[2].Value(),         room_[3].Value(),
-            linked_room_[2].Value(),    linked_room_[3].Value()};
+    return {
+        affinity_.Value(),       affinity_of_[1].Value(),   affinity_of_[2].Value(), affinity_of_[3].Value(),
+        spans_.Value(),          spans_needless_.Value(),   apart_.Value(),          apart_needless_.Value(),
+        partial_.Value(),        partial_needless_.Value(), room_[2].Value(),        room_[3].Value(),
+        linked_room_[2].Value(), linked_room_[3].Value()};
   }
 
  private:
@@ -110,8 +110,8 @@ class Meter {
   Share linked_room_[kSizeCount];
 };
 
-// What the kubelet passes under the topology manager's best-effort policy: the free cards of the fewest NUMA nodes that
-// have enough of them, the lowest such nodes first.
+// What the kubelet passes under the topology manager's best-effort policy: the free cards of the fewest NUMA
+// nodes that have enough of them, the lowest such nodes first.
 Set Hinted(const Node& node, Set free, size_t k) {
   for (size_t width = 1; width <= node.numa.size(); ++width) {
     for (Set mask = 1; mask < (Set{1} << node.numa.size()); ++mask) {
@@ -128,7 +128,8 @@ Set Hinted(const Node& node, Set free, size_t k) {
 
 const MetricInfo& Info(Metric metric) { return kInfos[static_cast<size_t>(metric)]; }
 
-Measured Replay(const Node& node, const Policy& policy, const Trace& trace, uint64_t seed, const ReplayOptions& options) {
+Measured Replay(const Node& node, const Policy& policy, const Trace& trace, uint64_t seed,
+                const ReplayOptions& options) {
   Random random(seed);
   Meter meter(node);
   std::vector<Set> held(trace.size_index.size(), 0);

@@ -42,16 +42,19 @@ std::vector<Metric> AllMetrics() {
   return metrics;
 }
 
-std::string Cell(const std::optional<Estimate>& mean, const std::optional<Estimate>& difference, Metric metric) {
+// 1 and -1: better or worse than ours beyond chance.
+int Verdict(const Estimate& difference, Metric metric) {
+  if (std::abs(difference.mean) <= difference.half + 1e-12) return 0;
+  return (difference.mean > 0) == Info(metric).higher_is_better ? 1 : -1;
+}
+
+std::string Cell(const std::optional<Estimate>& mean, const std::optional<Estimate>& difference,
+                 Metric metric) {
   if (!mean) return "-";
   double scale = Info(metric).is_share ? 100 : 1;
   double half = difference ? difference->half : mean->half;
-  // The sign says who is better beyond chance: "+" this policy, "-" ours.
-  std::string mark;
-  if (difference && std::abs(difference->mean) > difference->half) {
-    mark = (difference->mean > 0) == Info(metric).higher_is_better ? "+" : "-";
-  }
-  return fmt::format("{:.2f}±{:.2f}{}", scale * mean->mean, scale * half, mark.empty() ? " " : mark);
+  int verdict = difference ? Verdict(*difference, metric) : 0;
+  return fmt::format("{:.2f}±{:.2f}{}", scale * mean->mean, scale * half, " +-"[verdict < 0 ? 2 : verdict]);
 }
 
 // "±" is one column wide but two bytes long.
@@ -92,11 +95,13 @@ void PrintTables(const std::vector<Result>& results) {
   for (const Result& result : results) {
     if (result.node != last) fmt::print("\n{}: {}\n", result.node->name, result.node->title);
     last = result.node;
-    fmt::print("\n  {:.0f} % of the cards in use, {} seeds x {} pods; arriving pods that found too few free cards:",
-               100 * result.load, result.refused.size(), result.pods);
+    fmt::print(
+        "\n  {:.0f} % of the cards in use, {} seeds x {} pods; arriving pods that found too few free cards:",
+        100 * result.load, result.refused.size(), result.pods);
     for (size_t i = 0; i < kSizeCount; ++i) {
       double mean = 0;
-      for (const auto& refused : result.refused) mean += refused[i] / static_cast<double>(result.refused.size());
+      for (const auto& refused : result.refused)
+        mean += refused[i] / static_cast<double>(result.refused.size());
       fmt::print(" {:.0f} % of {}s{}", 100 * mean, kSizes[i], i + 1 < kSizeCount ? "," : "\n");
     }
     fmt::print("  {:<16}", "");
@@ -116,8 +121,10 @@ void PrintTables(const std::vector<Result>& results) {
       fmt::print("\n");
     }
   }
-  fmt::print("\n± is half of the 95 % confidence interval: for ours of the mean, for others of the paired difference to ours.\n"
-             "A sign behind it: beyond that interval better (+) or worse (-) than ours.\n");
+  fmt::print(
+      "\n± is half of the 95 % confidence interval: for ours of the mean, for others of the paired "
+      "difference to ours.\n"
+      "A sign behind it: beyond that interval better (+) or worse (-) than ours.\n");
 }
 
 void PrintLosses(const std::vector<Result>& results) {
@@ -130,13 +137,13 @@ void PrintLosses(const std::vector<Result>& results) {
         std::optional<Estimate> difference = Difference(result, policy, metric);
         if (!difference) continue;
         ++compared;
-        bool higher = Info(metric).higher_is_better;
-        if ((higher ? difference->mean : -difference->mean) <= difference->half + 1e-12) continue;
+        if (Verdict(*difference, metric) <= 0) continue;
         ++lost;
         double scale = Info(metric).is_share ? 100 : 1;
-        fmt::print("  {:<16} {:.2f} {:<26} {:<16} {:8.2f}, ours {:8.2f} (difference {:+.3f} ± {:.3f})\n", result.node->name,
-                   result.load, Info(metric).name, result.policies[policy], scale * Mean(result, policy, metric)->mean,
-                   scale * Mean(result, 0, metric)->mean, scale * difference->mean, scale * difference->half);
+        fmt::print("  {:<16} {:.2f} {:<26} {:<16} {:8.2f}, ours {:8.2f} (difference {:+.3f} ± {:.3f})\n",
+                   result.node->name, result.load, Info(metric).name, result.policies[policy],
+                   scale * Mean(result, policy, metric)->mean, scale * Mean(result, 0, metric)->mean,
+                   scale * difference->mean, scale * difference->half);
       }
     }
   }
@@ -145,17 +152,18 @@ void PrintLosses(const std::vector<Result>& results) {
 
 bool WriteCsv(const std::vector<Result>& results, const std::string& path) {
   std::ofstream file(path);
-  file << "node,cards,load,seeds,pods,policy,metric,higher_is_better,mean,half_95,difference_to_ours,difference_half_95\n";
+  file << "node,cards,load,seeds,pods,policy,metric,higher_is_better,mean,half_95,difference_to_ours,"
+          "difference_half_95\n";
   for (const Result& result : results) {
     for (size_t policy = 0; policy < result.policies.size(); ++policy) {
       for (Metric metric : AllMetrics()) {
         std::optional<Estimate> mean = Mean(result, policy, metric);
         std::optional<Estimate> difference = Difference(result, policy, metric);
         if (!mean || !difference) continue;
-        file << fmt::format("{},{},{},{},{},{},{},{},{:.6g},{:.3g},{:.6g},{:.3g}\n", result.node->name, result.node->cards,
-                            result.load, mean->seeds, result.pods, result.policies[policy], Info(metric).name,
-                            Info(metric).higher_is_better ? 1 : 0, mean->mean, mean->half, difference->mean,
-                            difference->half);
+        file << fmt::format("{},{},{},{},{},{},{},{},{:.6g},{:.3g},{:.6g},{:.3g}\n", result.node->name,
+                            result.node->cards, result.load, mean->seeds, result.pods,
+                            result.policies[policy], Info(metric).name, Info(metric).higher_is_better ? 1 : 0,
+                            mean->mean, mean->half, difference->mean, difference->half);
       }
     }
   }

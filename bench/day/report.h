@@ -34,7 +34,8 @@ struct Estimate {
   size_t seeds = 0;
 };
 std::optional<Estimate> Mean(const Result& result, size_t policy, Metric metric);
-std::optional<Estimate> Difference(const Result& result, size_t policy, Metric metric);  // policy - ours, paired by seed
+std::optional<Estimate> Difference(const Result& result, size_t policy,
+                                   Metric metric);  // policy - ours, paired by seed
 
 void PrintTables(const std::vector<Result>& results);
 // Where a policy is better than ours beyond chance.

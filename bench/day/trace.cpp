@@ -19,8 +19,8 @@ double Random::Normal() {
 
 namespace {
 
-// Share of cards in use with `rate` arrivals in a mean life: the stationary number of busy cards of a loss system with
-// Poisson arrivals does not depend on how lives are distributed, only on their mean.
+// Share of cards in use with `rate` arrivals in a mean life: the stationary number of busy cards of a loss
+// system with Poisson arrivals does not depend on how lives are distributed, only on their mean.
 double Utilisation(const Load& load, size_t cards, double rate) {
   std::vector<double> busy(cards + 1, 0);
   busy[0] = 1;
@@ -29,7 +29,8 @@ double Utilisation(const Load& load, size_t cards, double rate) {
   for (size_t j = 1; j <= cards; ++j) {
     for (size_t i = 0; i < kSizeCount; ++i) {
       if (kSizes[i] > j) continue;
-      busy[j] += rate * load.weights[i] * static_cast<double>(kSizes[i]) * busy[j - kSizes[i]] / static_cast<double>(j);
+      busy[j] += rate * load.weights[i] * static_cast<double>(kSizes[i]) * busy[j - kSizes[i]] /
+                 static_cast<double>(j);
     }
     total += busy[j];
     used += busy[j] * static_cast<double>(j);
@@ -56,7 +57,8 @@ Trace MakeTrace(const Load& load, size_t cards, size_t pods, uint64_t seed) {
   trace.rate = ArrivalRate(load, cards);
   trace.events.reserve(2 * pods);
   trace.size_index.reserve(pods);
-  std::priority_queue<std::pair<double, uint32_t>, std::vector<std::pair<double, uint32_t>>, std::greater<>> leaving;
+  std::priority_queue<std::pair<double, uint32_t>, std::vector<std::pair<double, uint32_t>>, std::greater<>>
+      leaving;
   size_t free = cards;
   auto leave_until = [&](double time) {
     while (!leaving.empty() && leaving.top().first <= time) {

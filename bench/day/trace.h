@@ -27,13 +27,13 @@ class Random {
 };
 
 struct Load {
-  double utilisation = 0.7;                            // share of cards in use, on average
+  double utilisation = 0.7;                             // share of cards in use, on average
   double weights[kSizeCount] = {0.5, 0.25, 0.15, 0.1};  // of arriving pods
-  double sigma = 1;                                    // of the lognormal life; its mean is 1
+  double sigma = 1;                                     // of the lognormal life; its mean is 1
 };
 
-// A pod that finds fewer than k free cards goes elsewhere. Whether it does depends on how many cards are free and not on
-// which, so every policy places the same pods at the same times.
+// A pod that finds fewer than k free cards goes elsewhere. Whether it does depends on how many cards are free
+// and not on which, so every policy places the same pods at the same times.
 struct Trace {
   struct Event {
     double time = 0;
@@ -46,7 +46,8 @@ struct Trace {
   double rate = 0;  // arrivals in a mean life
 };
 
-// Arrivals in a mean life so that `load.utilisation` of `cards` are in use on average (Kaufman 1981, Roberts 1981).
+// Arrivals in a mean life so that `load.utilisation` of `cards` are in use on average (Kaufman 1981, Roberts
+// 1981).
 double ArrivalRate(const Load& load, size_t cards);
 
 // `pods` placed pods.

@@ -74,6 +74,11 @@ class Planner {
     }
   }
 
+  // The first reason is the one to be told: it is of the resource that the operator wrote.
+  void LeaveOver(size_t card, const std::string& why) {
+    if (left_over_[card].empty()) left_over_[card] = why;
+  }
+
   void Screen(size_t index) {
     const Card& card = inventory_.cards[index];
     Condition::Lookup lookup = CardLookup(card, inventory_, SettingsOf(card.profile));
@@ -142,7 +147,7 @@ class Planner {
       const Card& card = inventory_.cards[i];
       absl::StatusOr<std::string> name = spec.name.Expand(CardTextLookup(card, inventory_, SettingsOf(card.profile)));
       if (!name.ok()) {
-        left_over_[i] = fmt::format("\"{}\": {}", spec.name.source(), std::string(name.status().message()));
+        LeaveOver(i, fmt::format("\"{}\": {}", spec.name.source(), std::string(name.status().message())));
         continue;
       }
       by_name[*name].push_back(i);
@@ -163,7 +168,7 @@ class Planner {
 
   void OfferOne(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
     auto leave_out = [&](const std::string& why) {
-      for (size_t card : cards) left_over_[card] = why;
+      for (size_t card : cards) LeaveOver(card, why);
     };
     // A name made of what a card says must not stop the other cards.
     if (std::string bad = BadResourceName(name); !bad.empty()) return leave_out(fmt::format("resource name '{}': {}", name, bad));
@@ -215,7 +220,7 @@ class Planner {
     }
     for (const NotOffered& one : left_out) {
       for (size_t card : cards) {
-        if (inventory_.cards[card].id == one.card) left_over_[card] = one.reason;
+        if (inventory_.cards[card].id == one.card) LeaveOver(card, one.reason);
       }
     }
     if (resource.units.empty()) return;

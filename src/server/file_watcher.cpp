@@ -24,6 +24,10 @@ namespace {
 
 constexpr uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
                              IN_ONLYDIR | IN_MASK_ADD;
+// Instead of a watch descriptor.
+constexpr int kAbove = -1;
+constexpr int kUnknown = -2;  // not looked yet: what is there then is no news
+
 constexpr uint32_t kSelf = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT;
 
 bool Interesting(const std::vector<std::string>& prefixes, const std::string& name) {
@@ -50,14 +54,14 @@ FileWatcher::~FileWatcher() {
 
 void FileWatcher::Watch(const std::string& group, std::vector<Want> wants, Changed changed) {
   Group& entry = groups_[group];
-  if (entry.wants != wants) entry.at.assign(wants.size(), Group::At::kUnknown);
+  if (entry.wants != wants) entry.watched.assign(wants.size(), kUnknown);
   entry.wants = std::move(wants);
   entry.changed = std::move(changed);
   Refresh();
 }
 
-// Watches the directory, or the nearest above it. Returns whether it is the directory itself.
-bool FileWatcher::Attach(const std::string& group, size_t want, std::map<int, std::vector<Target>>& targets) {
+// Watches the directory, or the nearest above it. Returns the watch descriptor, or kAbove.
+int FileWatcher::Attach(const std::string& group, size_t want, std::map<int, std::vector<Target>>& targets) {
   const std::filesystem::path directory = groups_[group].wants[want].directory;
   // Only where it was asked for: below /dev every close of /dev/null would count.
   const uint32_t contents = groups_[group].wants[want].contents ? IN_CLOSE_WRITE : 0;
@@ -78,9 +82,9 @@ bool FileWatcher::Attach(const std::string& group, size_t want, std::map<int, st
     }
     if (wd >= 0) {
       targets[wd].push_back({group, want, next});
-      return next.empty();
+      return next.empty() ? wd : kAbove;
     }
-    if (!at.has_relative_path()) return false;
+    if (!at.has_relative_path()) return kAbove;
     next = at.filename();
     at = at.parent_path();
     if (at.empty()) at = ".";
@@ -93,9 +97,10 @@ void FileWatcher::Refresh() {
   std::vector<Target> news;
   for (auto& [name, group] : groups_) {
     for (size_t i = 0; i < group.wants.size(); ++i) {
-      Group::At at = Attach(name, i, targets) ? Group::At::kItself : Group::At::kAbove;
-      if (group.at[i] != Group::At::kUnknown && at != group.at[i]) news.push_back({name, i, ""});
-      group.at[i] = at;
+      // Another descriptor is another directory, even if the old one's end was not noticed.
+      int wd = Attach(name, i, targets);
+      if (group.watched[i] != kUnknown && wd != group.watched[i]) news.push_back({name, i, ""});
+      group.watched[i] = wd;
     }
   }
   for (const auto& [wd, old] : targets_) {

@@ -40,11 +40,14 @@ class FileWatcher {
   // Replaces what is watched under this name.
   void Watch(const std::string& group, std::vector<Want> wants, Changed changed);
 
+  // Looks again where everything is. To be called now and then: when a directory further up is moved away no event tells.
+  void Refresh();
+
  private:
   struct Group {
     std::vector<Want> wants;
-    enum class At { kUnknown, kAbove, kItself };
-    std::vector<At> at;  // what is watched for each want; the first look is no news
+    // For each want the watch descriptor of its directory; kAbove while one above it is watched instead.
+    std::vector<int> watched;
     Changed changed;
   };
   struct Target {
@@ -53,8 +56,7 @@ class FileWatcher {
     std::string next;  // the component that is waited for; "": the directory itself is watched
   };
   void Read();
-  void Refresh();
-  bool Attach(const std::string& group, size_t want, std::map<int, std::vector<Target>>& targets);
+  int Attach(const std::string& group, size_t want, std::map<int, std::vector<Target>>& targets);
   void Dispatch(const Target& target, const Change& change);
 
   EventLoop& loop_;

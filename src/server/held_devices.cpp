@@ -88,7 +88,9 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   std::erase_if(left_, [&](const auto& item) { return !offered(item.first.first); });
   auto note = [&](const Resource& old) {
     for (const Unit& unit : old.units) {
-      if (resources[old.name].Find(unit.id) == nullptr) left_.try_emplace({old.name, unit.id}, now);
+      // One without cards was added here, and is remembered already.
+      if (unit.cards.empty() || resources[old.name].Find(unit.id) != nullptr) continue;
+      left_.try_emplace({old.name, unit.id}, now);
     }
   };
   if (before != nullptr) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What cleave measures of itself, in Prometheus' text format. docs/metrics.md lists every name.
+// What cleave measures of itself, in Prometheus' text format. docs/operations.md lists every name.
 #ifndef CLEAVE_SERVER_METRICS_H_
 #define CLEAVE_SERVER_METRICS_H_
 

@@ -52,9 +52,11 @@ void PluginSet::Start(const std::string& resource) {
       path.ok() ? PluginServer::Start(loop_, *path, MakeSnapshot(generation_, plan_, resource), root_, metrics_, HooksFor(resource))
                 : path.status();
   if (!server.ok()) {
-    std::string problem = MessageOf(server.status());
     // The directory comes with the kubelet, and that it is not there is said elsewhere.
-    LogLevel level = absl::IsNotFound(server.status()) || problems_[resource] == problem ? LogLevel::kDebug : LogLevel::kError;
+    bool absent = absl::IsNotFound(server.status());
+    std::string problem = absent ? "the kubelet is not there: no directory " + PluginDirectory(options_.kubelet_dir)
+                                 : MessageOf(server.status());
+    LogLevel level = absent || problems_[resource] == problem ? LogLevel::kDebug : LogLevel::kError;
     Log(level, "resource cannot be served", {{"resource", resource}, {"reason", problem}});
     problems_[resource] = problem;
     return;

@@ -21,7 +21,8 @@ namespace {
 constexpr size_t kLongestModel = 24;
 constexpr std::string_view kDomain = "0000:";
 
-// Says more than a number: not made of hexadecimal digits and punctuation alone ("0100014611", "19.2.0.0", "0x1e52").
+// Says more than a number: not made of hexadecimal digits and punctuation alone ("0100014611", "19.2.0.0",
+// "0x1e52").
 bool IsTelling(std::string_view text) {
   return !text.empty() && text.size() <= kLongestModel && !text.starts_with("/") &&
          std::any_of(text.begin(), text.end(), [](unsigned char c) {
@@ -35,26 +36,35 @@ CardState StateOf(const Card& card) {
   if (!card.present) return CardState::kGone;
   if (card.waiting) return CardState::kWaiting;
   switch (card.health) {
-    case Health::kHealthy: return CardState::kHealthy;
-    case Health::kUnhealthy: return CardState::kUnhealthy;
-    case Health::kUnknown: break;
+    case Health::kHealthy:
+      return CardState::kHealthy;
+    case Health::kUnhealthy:
+      return CardState::kUnhealthy;
+    case Health::kUnknown:
+      break;
   }
   return CardState::kUnknown;
 }
 
 std::string_view ToString(CardState state) {
   switch (state) {
-    case CardState::kHealthy: return "healthy";
-    case CardState::kUnhealthy: return "unhealthy";
-    case CardState::kUnknown: return "unknown";
-    case CardState::kWaiting: return "waiting";
-    case CardState::kGone: break;
+    case CardState::kHealthy:
+      return "healthy";
+    case CardState::kUnhealthy:
+      return "unhealthy";
+    case CardState::kUnknown:
+      return "unknown";
+    case CardState::kWaiting:
+      return "waiting";
+    case CardState::kGone:
+      break;
   }
   return "gone";
 }
 
 std::string ModelOf(const Card& card) {
-  constexpr std::array<std::string_view, 6> kNames = {"card_type", "model", "product", "name", "type", "kind"};
+  constexpr std::array<std::string_view, 6> kNames = {"card_type", "model", "product",
+                                                      "name",      "type",  "kind"};
   for (std::string_view name : kNames) {
     auto found = card.attributes.find(std::string(name));
     if (found == card.attributes.end()) continue;
@@ -90,7 +100,8 @@ std::string CardStory(const Inventory& inventory, size_t index) {
   if (!card.board.empty()) story += "\nboard " + CleanText(card.board);
   const PciFunction* function = inventory.Function(card.address);
   if (function != nullptr && !function->link.empty()) story += "\nPCIe " + CleanText(function->link);
-  for (const auto& [name, value] : card.attributes) story += fmt::format("\n{}: {}", name, CleanText(ToText(value)));
+  for (const auto& [name, value] : card.attributes)
+    story += fmt::format("\n{}: {}", name, CleanText(ToText(value)));
   for (const auto& [role, path] : card.nodes) story += "\n" + CleanText(path);
   return story;
 }

@@ -14,10 +14,12 @@ enum class CardState { kHealthy, kUnhealthy, kUnknown, kWaiting, kGone };
 CardState StateOf(const Card& card);
 std::string_view ToString(CardState state);
 
-// A short attribute that tells what the card is, as no number, serial or version does; else the name of the profile.
+// A short attribute that tells what the card is, as no number, serial or version does; else the name of the
+// profile.
 std::string ModelOf(const Card& card);
 
-// "31:00.0" for "0000:31:00.0" while all addresses of the machine are in domain 0, and so for names of bridges and cards.
+// "31:00.0" for "0000:31:00.0" while all addresses of the machine are in domain 0, and so for names of
+// bridges and cards.
 class ShortNames {
  public:
   explicit ShortNames(const Inventory& inventory);

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,7 +21,8 @@
 namespace cleave {
 namespace {
 
-// In double quotes; the two characters that dot reads in them are escaped. Lines are joined with \n, dot's centred line break.
+// In double quotes, with those escaped that dot would read itself. Lines are joined by dot's own sign for a
+// line break.
 std::string Quoted(const std::vector<std::string>& lines) {
   std::string out = "\"";
   for (const std::string& line : lines) {
@@ -37,11 +38,15 @@ std::string Quoted(const std::vector<std::string>& lines) {
 // Colour of the outline and style; the label says the state, too.
 std::string StateStyle(CardState state) {
   switch (state) {
-    case CardState::kHealthy: return "color=\"#00785a\", style=\"rounded,filled\", fillcolor=\"#e9f5f1\"";
-    case CardState::kUnhealthy: return "color=\"#b93c00\", style=\"rounded,filled,bold\", fillcolor=\"#fdeee6\"";
+    case CardState::kHealthy:
+      return "color=\"#00785a\", style=\"rounded,filled\", fillcolor=\"#e9f5f1\"";
+    case CardState::kUnhealthy:
+      return "color=\"#b93c00\", style=\"rounded,filled,bold\", fillcolor=\"#fdeee6\"";
     case CardState::kUnknown:
-    case CardState::kWaiting: return "color=\"#8a6200\", style=\"rounded,filled\", fillcolor=\"#fff7df\"";
-    case CardState::kGone: break;
+    case CardState::kWaiting:
+      return "color=\"#8a6200\", style=\"rounded,filled\", fillcolor=\"#fff7df\"";
+    case CardState::kGone:
+      break;
   }
   return "color=\"#6b7685\", style=\"rounded,dashed\"";
 }
@@ -49,15 +54,22 @@ std::string StateStyle(CardState state) {
 class DotWriter {
  public:
   DotWriter(const Inventory& inventory, const Graph& graph)
-      : inventory_(inventory), graph_(graph), tree_(graph.tree()), names_(inventory), children_(tree_.size()) {
+      : inventory_(inventory),
+        graph_(graph),
+        tree_(graph.tree()),
+        names_(inventory),
+        children_(tree_.size()) {
     for (size_t i = 1; i < tree_.size(); ++i) children_[tree_[i].parent].push_back(i);
+    for (const Card& card : inventory.cards)
+      boards_[{card.profile, card.board}] += card.board.empty() ? 0 : 1;
   }
 
   std::string Write() {
     out_ =
         "graph cleave {\n"
         "  graph [fontname=\"sans-serif\", ranksep=0.35, nodesep=0.2, newrank=true];\n"
-        "  node [fontname=\"sans-serif\", fontsize=10, shape=box, style=rounded, height=0.3, margin=\"0.1,0.04\"];\n"
+        "  node [fontname=\"sans-serif\", fontsize=10, shape=box, style=rounded, height=0.3, "
+        "margin=\"0.1,0.04\"];\n"
         "  edge [fontname=\"sans-serif\", fontsize=9, color=\"#9aa7b8\"];\n";
     Inside(0, 1);
     Links();
@@ -65,10 +77,13 @@ class DotWriter {
   }
 
  private:
-  void Add(int depth, const std::string& line) { out_ += std::string(static_cast<size_t>(depth) * 2, ' ') + line + "\n"; }
+  void Add(int depth, const std::string& line) {
+    out_ += std::string(static_cast<size_t>(depth) * 2, ' ') + line + "\n";
+  }
 
   std::string Name(size_t vertex) const {
-    return tree_[vertex].kind == VertexKind::kCard ? fmt::format("c{}", tree_[vertex].card) : fmt::format("v{}", vertex);
+    return tree_[vertex].kind == VertexKind::kCard ? fmt::format("c{}", tree_[vertex].card)
+                                                   : fmt::format("v{}", vertex);
   }
 
   // A place that is drawn as a node: bridges, and functions of several cards.
@@ -80,7 +95,8 @@ class DotWriter {
 
   // A chain of bridges with nothing else is one node; this is its last.
   size_t EndOfChain(size_t vertex) const {
-    while (children_[vertex].size() == 1 && IsBridge(tree_[children_[vertex][0]].kind)) vertex = children_[vertex][0];
+    while (children_[vertex].size() == 1 && IsBridge(tree_[children_[vertex][0]].kind))
+      vertex = children_[vertex][0];
     return vertex;
   }
 
@@ -92,8 +108,10 @@ class DotWriter {
     const Vertex& v = tree_[vertex];
     if (v.kind == VertexKind::kNumaNode || (v.kind == VertexKind::kSocket && children_[vertex].size() > 1)) {
       Add(depth, fmt::format("subgraph cluster_v{} {{", vertex));
-      Add(depth + 1, fmt::format("label={}; style=\"rounded\"; color=\"#9aa7b8\"; fontsize=11;", Quoted(ClusterLabel(v))));
-      if (children_[vertex].empty()) Add(depth + 1, fmt::format("v{} [label=\"no cards\", shape=plaintext];", vertex));
+      Add(depth + 1, fmt::format("label={}; style=\"rounded\"; color=\"#9aa7b8\"; fontsize=11;",
+                                 Quoted(ClusterLabel(v))));
+      if (children_[vertex].empty())
+        Add(depth + 1, fmt::format("v{} [label=\"no cards\", shape=plaintext];", vertex));
       Inside(vertex, depth + 1);
       Add(depth, "}");
       return;
@@ -111,7 +129,8 @@ class DotWriter {
         if (i == vertex) break;
       }
       std::reverse(chain.begin(), chain.end());
-      Add(depth, fmt::format("{} [label={}, style=filled, fillcolor=\"#dbe3ee\", color=\"#3f5068\"];", name, Quoted(chain)));
+      Add(depth, fmt::format("{} [label={}, style=filled, fillcolor=\"#dbe3ee\", color=\"#3f5068\"];", name,
+                             Quoted(chain)));
     }
     if (!above.empty()) Add(depth, fmt::format("{} -- {};", above, name));
     Inside(end, depth, name);
@@ -130,10 +149,11 @@ class DotWriter {
     std::vector<std::string> lines = {fmt::format("C{}", index) + " " + ModelOf(card), names_(card.id)};
     if (!card.address.empty() && card.address != card.id) lines.push_back(names_(card.address));
     if (card.pieces > 1) lines.push_back(fmt::format("piece {} of {}", card.piece + 1, card.pieces));
-    if (!card.board.empty()) lines.push_back("board " + card.board);
+    if (boards_.at({card.profile, card.board}) > 1) lines.push_back("board " + card.board);
     if (!card.nodes.empty()) lines.push_back(card.nodes.front().second);
     lines.emplace_back(ToString(StateOf(card)));
-    return fmt::format("label={}, tooltip={}, {}", Quoted(lines), Quoted({card.id}), StateStyle(StateOf(card)));
+    return fmt::format("label={}, tooltip={}, {}", Quoted(lines), Quoted({card.id}),
+                       StateStyle(StateOf(card)));
   }
 
   // Boards are said in the labels of their cards.
@@ -142,8 +162,9 @@ class DotWriter {
     for (const Link& link : graph_.links()) {
       if (link.kind == "board") continue;
       const std::string label = fmt::format("{} x{:g}", CleanText(link.kind), link.width);
-      Add(1, fmt::format("c{} -- c{} [constraint=false, color=\"#0072b2\", penwidth={}, weight=0, {}={}];", link.from, link.to,
-                         Number(1 + std::log2(std::max(link.width, 1.0))), labelled ? "label" : "tooltip", Quoted({label})));
+      Add(1, fmt::format("c{} -- c{} [constraint=false, color=\"#0072b2\", penwidth={}, weight=0, {}={}];",
+                         link.from, link.to, Number(1 + std::log2(std::max(link.width, 1.0))),
+                         labelled ? "label" : "tooltip", Quoted({label})));
     }
   }
 
@@ -151,12 +172,15 @@ class DotWriter {
   const Graph& graph_;
   const std::vector<Vertex>& tree_;
   ShortNames names_;
-  std::vector<std::vector<size_t>> children_;  // by vertex
+  std::vector<std::vector<size_t>> children_;                     // by vertex
+  std::map<std::pair<std::string, std::string>, size_t> boards_;  // cards by profile and board
   std::string out_;
 };
 
 }  // namespace
 
-std::string RenderDot(const Inventory& inventory, const Graph& graph) { return DotWriter(inventory, graph).Write(); }
+std::string RenderDot(const Inventory& inventory, const Graph& graph) {
+  return DotWriter(inventory, graph).Write();
+}
 
 }  // namespace cleave

@@ -35,9 +35,12 @@ constexpr Font kPlain = {.size = 11};
 constexpr Font kHead = {.size = 13, .bold = true};
 constexpr Font kBarFont = {.size = 10, .mono = true};
 constexpr size_t kMostModels = 4;
+constexpr size_t kMostWires = 400;
 constexpr std::string_view kBoard = "board";
 
-std::string Plural(size_t count, std::string_view what) { return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s"); }
+std::string Plural(size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
 
 bool SamePieces(const Card& a, const Card& b) {
   return !a.piece_of.empty() && a.piece_of == b.piece_of && a.profile == b.profile;
@@ -52,10 +55,18 @@ bool HasWires(const Inventory& inventory, const Graph& graph) {
 class Picture {
  public:
   Picture(const Inventory& inventory, const Graph& graph, const SvgOptions& options)
-      : inventory_(inventory), graph_(graph), options_(options), names_(inventory),
+      : inventory_(inventory),
+        graph_(graph),
+        options_(options),
+        names_(inventory),
         used_(std::any_of(inventory.cards.begin(), inventory.cards.end(),
                           [&options](const Card& card) { return options.in_use.contains(card.id); })),
-        layout_(MakeLayout(inventory, graph, HasWires(inventory, graph), used_)), wires_(MakeWires(graph, layout_)) {
+        layout_(MakeLayout(inventory, graph, HasWires(inventory, graph), used_)),
+        wires_(MakeWires(graph, layout_)) {
+    if (wires_.size() > kMostWires) {
+      for (const Wire& wire : wires_) too_many_ += wire.links;
+      wires_.clear();
+    }
     for (const Wire& wire : wires_) kinds_.try_emplace(wire.kind, 0);
     size_t number = 0;
     for (auto& [kind, value] : kinds_) value = number++;
@@ -67,12 +78,14 @@ class Picture {
     for (Column& column : layout_.columns) column.box.x += kMargin;
     for (Frame& frame : layout_.frames) DrawFrame(frame);
     for (const Line& line : layout_.lines) {
-      canvas_.Path("tree", fmt::format("M{} {}V{}", Number(line.x + kMargin), Number(line.y1), Number(line.y2)));
+      canvas_.Path("tree",
+                   fmt::format("M{} {}V{}", Number(line.x + kMargin), Number(line.y1), Number(line.y2)));
     }
     for (Bar& bar : layout_.bars) DrawBar(bar);
     DrawBoards();
     DrawWires(router.Routes(lanes, kMargin));
-    for (const Column& column : layout_.columns) DrawColumn(inventory_, column, layout_.look, options_.in_use, canvas_);
+    for (const Column& column : layout_.columns)
+      DrawColumn(inventory_, column, layout_.look, options_.in_use, canvas_);
     const double gutter = router.gutter() > 0 ? router.gutter() + 8 : 0;
     const double width = std::max(kNarrowest, layout_.width + gutter + 2 * kMargin);
     return Finish(width, lanes.back());
@@ -88,8 +101,11 @@ class Picture {
     const std::string more = frame.continued ? " (continued)" : "";
     if (frame.kind == Frame::Kind::kSocket) {
       canvas_.Rect("socket", frame.box, 12);
-      const std::string text = fmt::format("Socket of NUMA nodes {}{}", graph_.tree()[frame.vertex].name, more);
-      canvas_.Text("muted", x, flipped ? frame.box.bottom() - 11 : frame.box.y + 20, Ellipsize(text, kPlain, room));
+      const std::string& nodes = graph_.tree()[frame.vertex].name;
+      const std::string text =
+          frame.continued ? fmt::format("NUMA nodes {}{}", nodes, more) : "Socket of NUMA nodes " + nodes;
+      canvas_.Text("muted", x, flipped ? frame.box.bottom() - 11 : frame.box.y + 20,
+                   Ellipsize(text, kPlain, room));
       return;
     }
     canvas_.Open("node", "");
@@ -110,7 +126,8 @@ class Picture {
     if (node == nullptr) return "";
     if (node->cpus.empty()) return Ellipsize("memory only", kPlain, room);
     const std::string ranges = "CPUs " + FormatRanges(node->cpus);
-    return TextWidth(ranges, kPlain) <= room ? ranges : Ellipsize(Plural(node->cpus.size(), "CPU"), kPlain, room);
+    return TextWidth(ranges, kPlain) <= room ? ranges
+                                             : Ellipsize(Plural(node->cpus.size(), "CPU"), kPlain, room);
   }
 
   void DrawBar(Bar& bar) {
@@ -130,7 +147,8 @@ class Picture {
       box.height -= 1;
       canvas_.Rect(css, box, 4);
       const std::string text = names_(v.name) + (bar.continued && &part == &bar.parts.front() ? " …" : "");
-      canvas_.Text("mono on-" + css, box.center(), box.y + 12.5, Ellipsize(text, kBarFont, box.width - 4), Anchor::kMiddle);
+      canvas_.Text("mono on-" + css, box.center(), box.y + 12.5, Ellipsize(text, kBarFont, box.width - 4),
+                   Anchor::kMiddle);
     }
     canvas_.Close();
   }
@@ -138,10 +156,14 @@ class Picture {
   // Class and word.
   static std::pair<std::string_view, std::string_view> KindName(VertexKind kind) {
     switch (kind) {
-      case VertexKind::kHostBridge: return {"bridge", "host bridge"};
-      case VertexKind::kRootPort: return {"port", "root port"};
-      case VertexKind::kSwitch: return {"switch", "switch"};
-      default: return {"function", "function"};
+      case VertexKind::kHostBridge:
+        return {"bridge", "host bridge"};
+      case VertexKind::kRootPort:
+        return {"port", "root port"};
+      case VertexKind::kSwitch:
+        return {"switch", "switch"};
+      default:
+        return {"function", "function"};
     }
   }
 
@@ -171,10 +193,14 @@ class Picture {
       }
       const size_t kind = kinds_.at(wire.kind);
       canvas_.Open(css, fmt::format("{}: {}", CleanText(wire.label), ends));
-      canvas_.Path("halo", routes[i].path, fmt::format(" stroke-width=\"{}\"", Number(StrokeOf(wire.width, wires_.size()) + (IsCrowded(wires_.size()) ? 2 : 3))));
-      canvas_.Path(fmt::format("w k{}", KindColour(kind)), routes[i].path, StrokeAttributes(kind, wire.width, wires_.size()));
+      canvas_.Path("halo", routes[i].path,
+                   fmt::format(" stroke-width=\"{}\"", Number(StrokeOf(wire.width, wires_.size()) +
+                                                              (IsCrowded(wires_.size()) ? 2 : 3))));
+      canvas_.Path(fmt::format("w k{}", KindColour(kind)), routes[i].path,
+                   StrokeAttributes(kind, wire.width, wires_.size()));
       for (const Box& joint : routes[i].joints) {
-        canvas_.Circle(fmt::format("f-k{}", KindColour(kind)), joint.x, joint.y, StrokeOf(wire.width, wires_.size()) / 2 + 2);
+        canvas_.Circle(fmt::format("f-k{}", KindColour(kind)), joint.x, joint.y,
+                       StrokeOf(wire.width, wires_.size()) / 2 + 2);
       }
       canvas_.Close();
     }
@@ -185,7 +211,8 @@ class Picture {
       for (size_t card : wires_[i].cards) css += fmt::format(" l{}", card);
       canvas_.Open(css, "");
       canvas_.Rect("label", box, 9);
-      canvas_.Text(fmt::format("f-k{}", KindColour(kinds_.at(wires_[i].kind))), box.center(), box.y + 13, wires_[i].label, Anchor::kMiddle);
+      canvas_.Text(fmt::format("f-k{}", KindColour(kinds_.at(wires_[i].kind))), box.center(), box.y + 13,
+                   wires_[i].label, Anchor::kMiddle);
       canvas_.Close();
     }
   }
@@ -205,29 +232,39 @@ class Picture {
       pieces += column.cards.size();
     }
     std::string text = Plural(cards, "card");
-    if (cut > 0) text += cut == cards ? fmt::format(" in {} pieces", pieces) : fmt::format(", {} of them in {} pieces", cut, pieces);
+    if (cut > 0)
+      text += cut == cards ? fmt::format(" in {} pieces", pieces)
+                           : fmt::format(", {} of them in {} pieces", cut, pieces);
     if (!models.empty() && models.size() <= kMostModels) {
       std::string list;
-      for (const auto& [model, count] : models) list += fmt::format("{}{} × {}", list.empty() ? "" : ", ", count, CleanText(model));
+      for (const auto& [model, count] : models)
+        list += fmt::format("{}{} × {}", list.empty() ? "" : ", ", count, CleanText(model));
       text += cut > 0 ? "" : fmt::format(" ({})", list);
     }
     size_t cpus = 0;
     for (const NumaNode& node : inventory_.numa_nodes) cpus += node.cpus.size();
-    return text + fmt::format(" · {} · {}", Plural(inventory_.numa_nodes.size(), "NUMA node"), Plural(cpus, "CPU"));
+    return text +
+           fmt::format(" · {} · {}", Plural(inventory_.numa_nodes.size(), "NUMA node"), Plural(cpus, "CPU"));
   }
 
   // What the picture leaves out.
   std::vector<std::string> Notes() const {
     std::vector<std::string> notes;
-    const auto memory = static_cast<size_t>(std::count_if(inventory_.numa_nodes.begin(), inventory_.numa_nodes.end(),
-                                                          [](const NumaNode& node) { return node.cpus.empty(); }));
+    if (too_many_ > 0) notes.push_back(Plural(too_many_, "link") + " (the matrix has them)");
+    const auto memory =
+        static_cast<size_t>(std::count_if(inventory_.numa_nodes.begin(), inventory_.numa_nodes.end(),
+                                          [](const NumaNode& node) { return node.cpus.empty(); }));
     if (memory > 0) notes.push_back(Plural(memory, "NUMA node") + " of memory only");
-    const auto inner = static_cast<size_t>(std::count_if(graph_.links().begin(), graph_.links().end(), [this](const Link& link) {
-      return link.kind != kBoard && layout_.column_of[link.from] == layout_.column_of[link.to];
-    }));
+    const auto inner = static_cast<size_t>(
+        std::count_if(graph_.links().begin(), graph_.links().end(), [this](const Link& link) {
+          return link.kind != kBoard && layout_.column_of[link.from] == layout_.column_of[link.to];
+        }));
     if (inner > 0) notes.push_back(Plural(inner, "link") + " between pieces of one card");
-    if (!inventory_.not_cards.empty()) notes.push_back(Plural(inventory_.not_cards.size(), "function") + " that cannot be offered");
-    if (!inventory_.oddities.empty()) notes.push_back(fmt::format("{} {}", inventory_.oddities.size(), inventory_.oddities.size() == 1 ? "oddity" : "oddities"));
+    if (!inventory_.not_cards.empty())
+      notes.push_back(Plural(inventory_.not_cards.size(), "function") + " that cannot be offered");
+    if (!inventory_.oddities.empty())
+      notes.push_back(fmt::format("{} {}", inventory_.oddities.size(),
+                                  inventory_.oddities.size() == 1 ? "oddity" : "oddities"));
     return notes;
   }
 
@@ -246,9 +283,11 @@ class Picture {
     const std::string title = options_.title.empty() ? "this node" : options_.title;
     frame.Text("h1", kMargin, 36, title);
     frame.Text("muted", kMargin, 58, Ellipsize(Subtitle(), kPlain, width - 2 * kMargin));
-    const bool every_two = std::any_of(wires_.begin(), wires_.end(), [](const Wire& wire) { return wire.columns.size() > 2; });
+    const bool every_two =
+        std::any_of(wires_.begin(), wires_.end(), [](const Wire& wire) { return wire.columns.size() > 2; });
     const LegendLinks links = {.kinds = kinds_, .wires = wires_.size(), .every_two = every_two};
-    double y = DrawLegend(inventory_, graph_, layout_, links, used_, {.x = kMargin, .y = bottom + 16, .width = width - 2 * kMargin, .height = 0}, frame);
+    double y = DrawLegend(inventory_, graph_, layout_, links, used_,
+                          {.x = kMargin, .y = bottom + 16, .width = width - 2 * kMargin, .height = 0}, frame);
     const std::vector<std::string> notes = Notes();
     if (!notes.empty()) {
       std::string text = "Not drawn: " + Join(notes, ", ") + ".";
@@ -256,10 +295,12 @@ class Picture {
     }
     const double height = y + 20;
     std::string out = fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"ct\" role=\"img\" aria-labelledby=\"cleave-title cleave-desc\" "
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"ct\" role=\"img\" aria-labelledby=\"cleave-title "
+        "cleave-desc\" "
         "width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\">\n<title id=\"cleave-title\">{2}</title>\n"
         "<desc id=\"cleave-desc\">{3}</desc>\n<style>\n{4}</style>\n",
-        Number(width), Number(height), EscapeXml(title), EscapeXml(Description()), StyleSheet(wires_.empty() ? 0 : inventory_.cards.size()));
+        Number(width), Number(height), EscapeXml(title), EscapeXml(Description()),
+        StyleSheet(wires_.empty() ? 0 : inventory_.cards.size()));
     Canvas back;
     back.Rect("bg", {.x = 0, .y = 0, .width = width, .height = height}, 0);
     return out + back.text() + "\n" + canvas_.text() + frame.text() + "\n</svg>\n";
@@ -272,6 +313,7 @@ class Picture {
   bool used_;
   Layout layout_;
   std::vector<Wire> wires_;
+  size_t too_many_ = 0;  // links that nobody could follow
   LinkKinds kinds_;
   Canvas canvas_;
 };

@@ -16,12 +16,14 @@ struct SvgOptions {
   std::set<std::string> in_use;  // ids of cards that carry the mark "in use"
 };
 
-// Both functions: `graph` was made of `inventory`. The same question has the same answer, byte by byte. Names, attributes and
-// ids may hold any bytes: what is no UTF-8, or no character that XML allows, becomes U+FFFD. Threads: any.
+// Both functions: `graph` was made of `inventory`. The same question has the same answer, byte by byte.
+// Names, attributes and ids may hold any bytes: what is no UTF-8, or no character that XML allows, becomes
+// U+FFFD. Threads: any.
 
-// A self-contained SVG 1.1 document: no scripts, no fonts or images from elsewhere. Light or dark as the reader prefers, by
-// a media query over CSS variables (--cleave-...) that a page which embeds it may set; programs that know neither draw it
-// light. NUMA nodes are panels, bridges bars above the cards that they hold, links wires in a lane of their own.
+// A self-contained SVG 1.1 document: no scripts, no fonts or images from elsewhere. Light or dark as the
+// reader prefers, by a media query over CSS variables (--cleave-...) that a page which embeds it may set;
+// programs that know neither draw it light. NUMA nodes are panels, bridges bars above the cards that they
+// hold, links wires in a lane of their own.
 std::string RenderSvg(const Inventory& inventory, const Graph& graph, const SvgOptions& options);
 
 // An undirected graph for Graphviz's `dot`: NUMA nodes are clusters, links edges that do not bend the tree.

@@ -15,11 +15,15 @@ namespace cleave {
 
 std::string_view StateClass(CardState state) {
   switch (state) {
-    case CardState::kHealthy: return "ok";
-    case CardState::kUnhealthy: return "bad";
+    case CardState::kHealthy:
+      return "ok";
+    case CardState::kUnhealthy:
+      return "bad";
     case CardState::kUnknown:
-    case CardState::kWaiting: return "unsure";
-    case CardState::kGone: break;
+    case CardState::kWaiting:
+      return "unsure";
+    case CardState::kGone:
+      break;
   }
   return "gone";
 }
@@ -35,8 +39,8 @@ void Canvas::Open(std::string_view css, std::string_view tooltip) {
 void Canvas::Close() { out_ += "</g>\n"; }
 
 void Canvas::Rect(std::string_view css, const Box& box, double radius) {
-  out_ += fmt::format("<rect class=\"{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"{}\"/>", css, Number(box.x),
-                      Number(box.y), Number(box.width), Number(box.height), Number(radius));
+  out_ += fmt::format("<rect class=\"{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"{}\"/>", css,
+                      Number(box.x), Number(box.y), Number(box.width), Number(box.height), Number(radius));
 }
 
 void Canvas::Text(std::string_view css, double x, double y, std::string_view text, Anchor anchor) {
@@ -45,7 +49,8 @@ void Canvas::Text(std::string_view css, double x, double y, std::string_view tex
                                  : anchor == Anchor::kMiddle ? " text-anchor=\"middle\""
                                                              : " text-anchor=\"end\"";
   const std::string of_class = css.empty() ? "" : fmt::format(" class=\"{}\"", css);
-  out_ += fmt::format("<text{} x=\"{}\" y=\"{}\"{}>{}</text>", of_class, Number(x), Number(y), where, EscapeXml(text));
+  out_ += fmt::format("<text{} x=\"{}\" y=\"{}\"{}>{}</text>", of_class, Number(x), Number(y), where,
+                      EscapeXml(text));
 }
 
 void Canvas::Path(std::string_view css, std::string_view data, std::string_view attributes) {
@@ -53,13 +58,16 @@ void Canvas::Path(std::string_view css, std::string_view data, std::string_view 
 }
 
 void Canvas::Circle(std::string_view css, double x, double y, double radius) {
-  out_ += fmt::format("<circle class=\"{}\" cx=\"{}\" cy=\"{}\" r=\"{}\"/>", css, Number(x), Number(y), Number(radius));
+  out_ += fmt::format("<circle class=\"{}\" cx=\"{}\" cy=\"{}\" r=\"{}\"/>", css, Number(x), Number(y),
+                      Number(radius));
 }
 
 void Canvas::StateSign(CardState state, double x, double y) {
   const std::string at = fmt::format(" transform=\"translate({} {})\"", Number(x), Number(y));
   const std::string fill = fmt::format("f-{}", StateClass(state));
-  constexpr std::string_view kSquare = "M-6-4.5a1.5 1.5 0 0 1 1.5-1.5h9a1.5 1.5 0 0 1 1.5 1.5v9a1.5 1.5 0 0 1-1.5 1.5h-9a1.5 1.5 0 0 1-1.5-1.5z";
+  constexpr std::string_view kSquare =
+      "M-6-4.5a1.5 1.5 0 0 1 1.5-1.5h9a1.5 1.5 0 0 1 1.5 1.5v9a1.5 1.5 0 0 1-1.5 1.5h-9a1.5 1.5 0 0 "
+      "1-1.5-1.5z";
   switch (state) {
     case CardState::kHealthy:
       Circle(fill, x, y, 6.5);
@@ -73,7 +81,8 @@ void Canvas::StateSign(CardState state, double x, double y) {
     case CardState::kWaiting:
       Path(fill, kSquare, at);
       return Path("glyph", "M-3 0V.1M0 0V.1M3 0V.1", at);
-    case CardState::kGone: break;
+    case CardState::kGone:
+      break;
   }
   Path("gone", kSquare, at);
   Path("gone", "M-3 0H3", at);

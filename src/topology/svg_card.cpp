@@ -36,7 +36,8 @@ std::string NodeText(const Card& card, double width) {
 
 class CardDrawer {
  public:
-  CardDrawer(const Inventory& inventory, const CardLook& look, const std::set<std::string>& in_use, Canvas& canvas)
+  CardDrawer(const Inventory& inventory, const CardLook& look, const std::set<std::string>& in_use,
+             Canvas& canvas)
       : inventory_(inventory), look_(look), in_use_(in_use), canvas_(canvas), names_(inventory) {}
 
   void Whole(size_t index, const Box& box) {
@@ -53,14 +54,17 @@ class CardDrawer {
     canvas_.StateSign(state, box.right() - 15, y - 4);
     const double word_room = room - TextWidth(name, {.size = 13, .bold = true}) - 22;
     if (TextWidth(ToString(state), kSmall) <= word_room) {
-      canvas_.Text(fmt::format("small f-{}", StateClass(state)), box.right() - 26, y, ToString(state), Anchor::kEnd);
+      canvas_.Text(fmt::format("small f-{}", StateClass(state)), box.right() - 26, y, ToString(state),
+                   Anchor::kEnd);
     }
     if (look_.model) canvas_.Text("model", x, y += 17, Ellipsize(ModelOf(card), kModel, room));
     canvas_.Text("mono", x, y += 16, Ellipsize(names_(card.id), kMono, room));
     if (look_.address) canvas_.Text("mono muted", x, y += 14, Address(card, room));
     if (look_.node) canvas_.Text("mono muted", x, y += 14, NodeText(card, room));
     if (look_.speed) canvas_.Text("small muted", x, y += 14, Speed(card, room));
-    if (look_.reason) canvas_.Text(fmt::format("small f-{}", StateClass(state)), x, y += 14, Ellipsize(card.reason, kSmall, room));
+    if (look_.reason)
+      canvas_.Text(fmt::format("small f-{}", StateClass(state)), x, y += 14,
+                   Ellipsize(card.reason, kSmall, room));
     if (used) Band(box);
     canvas_.Close();
   }
@@ -74,14 +78,18 @@ class CardDrawer {
     canvas_.Text("model", x, y, count);
     const double room = column.box.width - 2 * kPad - TextWidth(count, kModel) - 6;
     const std::string where = names_(first.address.empty() ? first.piece_of : first.address);
-    if (TextWidth(where, kMono) <= room) canvas_.Text("mono muted", column.box.right() - kPad, y, where, Anchor::kEnd);
+    if (TextWidth(where, kMono) <= room)
+      canvas_.Text("mono muted", column.box.right() - kPad, y, where, Anchor::kEnd);
     const size_t abreast = PiecesAbreast(column);
     const size_t down = (column.cards.size() + abreast - 1) / abreast;
-    const double width = (column.box.width - 12 - 4 * static_cast<double>(abreast - 1)) / static_cast<double>(abreast);
+    const double width =
+        (column.box.width - 12 - 4 * static_cast<double>(abreast - 1)) / static_cast<double>(abreast);
     for (size_t i = 0; i < column.cards.size(); ++i) {
-      Piece(column.cards[i], {.x = column.box.x + 6 + static_cast<double>(i / down) * (width + 4),
-                              .y = column.box.y + 26 + static_cast<double>(i % down) * (look_.piece_height + 4),
-                              .width = width, .height = look_.piece_height});
+      Piece(column.cards[i],
+            {.x = column.box.x + 6 + static_cast<double>(i / down) * (width + 4),
+             .y = column.box.y + 26 + static_cast<double>(i % down) * (look_.piece_height + 4),
+             .width = width,
+             .height = look_.piece_height});
     }
   }
 
@@ -92,7 +100,8 @@ class CardDrawer {
 
   std::string Speed(const Card& card, double room) const {
     const PciFunction* function = inventory_.Function(card.address);
-    return function == nullptr || function->link.empty() ? "" : Ellipsize("PCIe " + function->link, kSmall, room);
+    return function == nullptr || function->link.empty() ? ""
+                                                         : Ellipsize("PCIe " + function->link, kSmall, room);
   }
 
   void Piece(size_t index, const Box& box) {
@@ -115,8 +124,9 @@ class CardDrawer {
 
   void Band(const Box& box) {
     const double bottom = box.bottom();
-    canvas_.Path("used", fmt::format("M{0} {1}H{2}V{3}a6 6 0 0 1-6 6H{4}a6 6 0 0 1-6-6z", Number(box.x), Number(bottom - kBand),
-                                     Number(box.right()), Number(bottom - 6), Number(box.x + 6)));
+    canvas_.Path("used", fmt::format("M{0} {1}H{2}V{3}a6 6 0 0 1-6 6H{4}a6 6 0 0 1-6-6z", Number(box.x),
+                                     Number(bottom - kBand), Number(box.right()), Number(bottom - 6),
+                                     Number(box.x + 6)));
     canvas_.Text("mark on-used", box.center(), bottom - 5.5, "in use", Anchor::kMiddle);
   }
 
@@ -129,15 +139,16 @@ class CardDrawer {
 
 }  // namespace
 
-void DrawColumn(const Inventory& inventory, const Column& column, const CardLook& look, const std::set<std::string>& in_use,
-                Canvas& canvas) {
+void DrawColumn(const Inventory& inventory, const Column& column, const CardLook& look,
+                const std::set<std::string>& in_use, Canvas& canvas) {
   CardDrawer drawer(inventory, look, in_use, canvas);
   if (column.cards.size() > 1) {
     drawer.Pieces(column);
   } else if (column.cards.size() == 1) {
     drawer.Whole(column.cards.front(), column.box);
   } else {
-    canvas.Text("muted", column.box.center(), column.box.y + column.box.height / 2, "no cards", Anchor::kMiddle);
+    canvas.Text("muted", column.box.center(), column.box.y + column.box.height / 2, "no cards",
+                Anchor::kMiddle);
   }
 }
 

@@ -12,8 +12,8 @@
 
 namespace cleave {
 
-void DrawColumn(const Inventory& inventory, const Column& column, const CardLook& look, const std::set<std::string>& in_use,
-                Canvas& canvas);
+void DrawColumn(const Inventory& inventory, const Column& column, const CardLook& look,
+                const std::set<std::string>& in_use, Canvas& canvas);
 
 }  // namespace cleave
 

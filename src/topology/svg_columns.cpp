@@ -48,7 +48,8 @@ class ColumnMaker {
       AddCard(static_cast<size_t>(v.card), v.parent);
     } else if (v.kind == VertexKind::kNumaNode && children_[vertex].empty()) {
       const NumaNode* node = inventory_.Node(static_cast<int>(ParseInt(v.name).value_or(-1)));
-      if (node != nullptr && !node->cpus.empty()) columns_.push_back({.cards = {}, .vertex = vertex, .row = 0, .box = {}});
+      if (node != nullptr && !node->cpus.empty())
+        columns_.push_back({.cards = {}, .vertex = vertex, .row = 0, .box = {}});
     }
     for (size_t child : children_[vertex]) Visit(child);
   }
@@ -68,7 +69,8 @@ class ColumnMaker {
   }
 
   size_t Common(size_t a, size_t b) const {
-    while (a != b) (tree_[a].depth >= tree_[b].depth ? a : b) = tree_[tree_[a].depth >= tree_[b].depth ? a : b].parent;
+    while (a != b)
+      (tree_[a].depth >= tree_[b].depth ? a : b) = tree_[tree_[a].depth >= tree_[b].depth ? a : b].parent;
     return a;
   }
 
@@ -115,8 +117,13 @@ class GroupMaker {
   }
 
   void AddFrame(Frame::Kind kind, size_t v, Range range) {
-    groups_.push_back({.is_bar = false, .kind = kind, .board = "", .vertices = {v}, .first = range.first,
-                       .last = range.second, .level = 0});
+    groups_.push_back({.is_bar = false,
+                       .kind = kind,
+                       .board = "",
+                       .vertices = {v},
+                       .first = range.first,
+                       .last = range.second,
+                       .level = 0});
   }
 
   void AddBar(size_t v, Range range) {
@@ -127,14 +134,19 @@ class GroupMaker {
       return;
     }
     group_of_[v] = groups_.size();
-    groups_.push_back({.is_bar = true, .kind = {}, .board = "", .vertices = {v}, .first = range.first,
-                       .last = range.second, .level = above ? groups_[*above].level + 1 : 0});
+    groups_.push_back({.is_bar = true,
+                       .kind = {},
+                       .board = "",
+                       .vertices = {v},
+                       .first = range.first,
+                       .last = range.second,
+                       .level = above ? groups_[*above].level + 1 : 0});
   }
 
   const std::vector<Vertex>& tree_;
-  std::vector<std::optional<Range>> ranges_;      // by vertex, of columns
-  std::vector<int> nodes_;                        // by vertex, for sockets: NUMA nodes with columns
-  std::vector<std::optional<size_t>> group_of_;   // by vertex, for bars
+  std::vector<std::optional<Range>> ranges_;     // by vertex, of columns
+  std::vector<int> nodes_;                       // by vertex, for sockets: NUMA nodes with columns
+  std::vector<std::optional<size_t>> group_of_;  // by vertex, for bars
   std::optional<Range> unknown_;
   std::vector<Group> groups_;
 };
@@ -162,8 +174,13 @@ std::vector<Group> BoardGroups(const Inventory& inventory, const std::vector<Col
     if (size == sizes.end() || size->second < 2) continue;
     size_t end = i;
     while (end + 1 < columns.size() && boards[end + 1] == boards[i] && panel[end + 1] == panel[i]) ++end;
-    found.push_back({.is_bar = false, .kind = Frame::Kind::kBoard, .board = boards[i].second, .vertices = {},
-                     .first = i, .last = end, .level = 0});
+    found.push_back({.is_bar = false,
+                     .kind = Frame::Kind::kBoard,
+                     .board = boards[i].second,
+                     .vertices = {},
+                     .first = i,
+                     .last = end,
+                     .level = 0});
     i = end;
   }
   return found;
@@ -174,7 +191,10 @@ double TearCost(size_t i, const std::vector<Group>& groups) {
   double cost = 0;
   for (const Group& group : groups) {
     if (group.first > i || group.last <= i) continue;
-    cost += group.is_bar ? 4 : group.kind == Frame::Kind::kBoard ? 8 : group.kind == Frame::Kind::kSocket ? 2 : 6;
+    cost += group.is_bar                         ? 4
+            : group.kind == Frame::Kind::kBoard  ? 8
+            : group.kind == Frame::Kind::kSocket ? 2
+                                                 : 6;
   }
   return cost;
 }
@@ -185,7 +205,8 @@ std::vector<Column> MakeColumns(const Inventory& inventory, const Graph& graph) 
   return ColumnMaker(inventory, graph).Make();
 }
 
-std::vector<Group> MakeGroups(const Inventory& inventory, const Graph& graph, const std::vector<Column>& columns) {
+std::vector<Group> MakeGroups(const Inventory& inventory, const Graph& graph,
+                              const std::vector<Column>& columns) {
   std::vector<Group> groups = GroupMaker(graph, columns).Make();
   std::vector<Group> boards = BoardGroups(inventory, columns, groups);
   groups.insert(groups.end(), boards.begin(), boards.end());
@@ -199,16 +220,18 @@ std::vector<Range> BreakRows(size_t columns, const std::vector<Group>& groups, b
   const double even = static_cast<double>(columns) / static_cast<double>(rows);
   const auto longest = static_cast<size_t>(even * 1.25) + 1;
   constexpr double kNever = std::numeric_limits<double>::infinity();
-  // best[r][i]: the least cost of the first i columns in r rows; from[r][i]: where the last of those rows begins.
+  // best[r][i]: the least cost of the first i columns in r rows; from[r][i]: where the last of those rows
+  // begins.
   std::vector<std::vector<double>> best(rows + 1, std::vector<double>(columns + 1, kNever));
   std::vector<std::vector<size_t>> from(rows + 1, std::vector<size_t>(columns + 1, 0));
+  std::vector<double> tear(columns + 1, 0);  // of a row that ends before column i
+  for (size_t i = 1; i < columns; ++i) tear[i] = TearCost(i - 1, groups);
   best[0][0] = 0;
   for (size_t r = 1; r <= rows; ++r) {
     for (size_t i = r; i <= columns; ++i) {
-      const double tear = i == columns ? 0 : TearCost(i - 1, groups);
       for (size_t begin = i > longest ? i - longest : 0; begin < i; ++begin) {
         const double uneven = static_cast<double>(i - begin) - even;
-        const double cost = best[r - 1][begin] + uneven * uneven + tear;
+        const double cost = best[r - 1][begin] + uneven * uneven + tear[i];
         if (cost < best[r][i]) {
           best[r][i] = cost;
           from[r][i] = begin;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A machine as columns, what stands above them, and rows: the part of svg_layout.h that knows no pixels. Private to
-// src/topology.
+// A machine as columns, what stands above them, and rows: the part of svg_layout.h that knows no pixels.
+// Private to src/topology.
 #ifndef CLEAVE_TOPOLOGY_SVG_COLUMNS_H_
 #define CLEAVE_TOPOLOGY_SVG_COLUMNS_H_
 
@@ -26,16 +26,18 @@ struct Group {
   size_t level = 0;  // bars above this one
 };
 
-// In the order of the tree; what has no NUMA node comes last. NUMA nodes without cards are columns, too, unless they are
-// memory only.
+// In the order of the tree; what has no NUMA node comes last. NUMA nodes without cards are columns, too,
+// unless they are memory only.
 std::vector<Column> MakeColumns(const Inventory& inventory, const Graph& graph);
 
 // Outer before inner.
-std::vector<Group> MakeGroups(const Inventory& inventory, const Graph& graph, const std::vector<Column>& columns);
+std::vector<Group> MakeGroups(const Inventory& inventory, const Graph& graph,
+                              const std::vector<Column>& columns);
 
-// First and last columns of each row: rows of about the same length, broken where little is torn apart. `wired`: rows are
-// to come in pairs.
-std::vector<std::pair<size_t, size_t>> BreakRows(size_t columns, const std::vector<Group>& groups, bool wired);
+// First and last columns of each row: rows of about the same length, broken where little is torn apart.
+// `wired`: rows are to come in pairs.
+std::vector<std::pair<size_t, size_t>> BreakRows(size_t columns, const std::vector<Group>& groups,
+                                                 bool wired);
 
 }  // namespace cleave
 

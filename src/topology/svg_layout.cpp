@@ -39,7 +39,11 @@ double SideOf(Frame::Kind kind) {
 CardLook MakeLook(const Inventory& inventory, size_t longest_row, bool in_use) {
   CardLook look;
   look.compact = longest_row > 10;
-  look.width = longest_row <= 4 ? 168 : longest_row <= 6 ? 150 : longest_row <= 10 ? 134 : longest_row <= 12 ? 104 : 86;
+  look.width = longest_row <= 4    ? 168
+               : longest_row <= 6  ? 150
+               : longest_row <= 10 ? 134
+               : longest_row <= 12 ? 104
+                                   : 86;
   std::set<std::string> models;
   for (const Card& card : inventory.cards) {
     models.insert(ModelOf(card));
@@ -60,7 +64,8 @@ CardLook MakeLook(const Inventory& inventory, size_t longest_row, bool in_use) {
 
 class Geometry {
  public:
-  Geometry(const Inventory& inventory, const Graph& graph, bool wired, bool in_use) : tree_(graph.tree()), names_(inventory) {
+  Geometry(const Inventory& inventory, const Graph& graph, bool wired, bool in_use)
+      : tree_(graph.tree()), names_(inventory) {
     layout_.columns = MakeColumns(inventory, graph);
     groups_ = MakeGroups(inventory, graph, layout_.columns);
     layout_.column_of.resize(inventory.cards.size());
@@ -99,12 +104,22 @@ class Geometry {
       const size_t last = std::min(group.last, r.last);
       const bool continued = group.first < r.first;
       if (group.is_bar) {
-        bars_.push_back({.parts = {}, .first = first, .last = last, .level = group.level, .continued = continued, .box = {}});
+        bars_.push_back({.parts = {},
+                         .first = first,
+                         .last = last,
+                         .level = group.level,
+                         .continued = continued,
+                         .box = {}});
         for (size_t v : group.vertices) bars_.back().parts.push_back({.vertex = v, .box = {}});
       } else {
         const size_t vertex = group.vertices.empty() ? 0 : group.vertices.front();
-        frames_.push_back({.kind = group.kind, .vertex = vertex, .board = group.board, .first = first, .last = last,
-                           .continued = continued, .box = {}});
+        frames_.push_back({.kind = group.kind,
+                           .vertex = vertex,
+                           .board = group.board,
+                           .first = first,
+                           .last = last,
+                           .continued = continued,
+                           .box = {}});
       }
     }
   }
@@ -223,12 +238,14 @@ class Geometry {
     for (size_t begin = 0; begin < bar.parts.size(); ++line) {
       double used = need(bar.parts[begin]);
       size_t end = begin + 1;
-      while (end < bar.parts.size() && used + need(bar.parts[end]) <= bar.box.width) used += need(bar.parts[end++]);
+      while (end < bar.parts.size() && used + need(bar.parts[end]) <= bar.box.width)
+        used += need(bar.parts[end++]);
       const double spare = (bar.box.width - used) / static_cast<double>(end - begin);
       double x = bar.box.x;
       for (; begin < end; ++begin) {
         const double width = need(bar.parts[begin]) + spare;
-        bar.parts[begin].box = {.x = x, .y = kBarLine * static_cast<double>(line), .width = width, .height = kBarLine};
+        bar.parts[begin].box = {
+            .x = x, .y = kBarLine * static_cast<double>(line), .width = width, .height = kBarLine};
         x += width;
       }
     }
@@ -250,8 +267,10 @@ class Geometry {
     auto add = [this, row_of = layout_.columns[row.first].row](const Bar* above, const Box& box) {
       if (above != nullptr) layout_.lines.push_back({box.center(), above->box.bottom(), box.y, row_of});
     };
-    for (size_t b = first_bar_; b < bars_.size(); ++b) add(BarAbove(bars_[b].first, bars_[b].last, bars_[b].level), bars_[b].box);
-    for (size_t i = row.first; i <= row.last; ++i) add(BarAbove(i, i, bars_.size() + 1), layout_.columns[i].box);
+    for (size_t b = first_bar_; b < bars_.size(); ++b)
+      add(BarAbove(bars_[b].first, bars_[b].last, bars_[b].level), bars_[b].box);
+    for (size_t i = row.first; i <= row.last; ++i)
+      add(BarAbove(i, i, bars_.size() + 1), layout_.columns[i].box);
   }
 
   void Flip(size_t row) {

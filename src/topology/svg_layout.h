@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where everything of a machine's picture stands. Private to src/topology.
 //
-// The leaves of the tree are columns, from left to right, broken into rows that are not too wide. What holds them (panels,
-// bars) stands above. Every second row hangs upside down, so that the cards of two rows face each other across one lane,
-// where the wires are.
+// The leaves of the tree are columns, from left to right, broken into rows that are not too wide. What holds
+// them (panels, bars) stands above. Every second row hangs upside down, so that the cards of two rows face
+// each other across one lane, where the wires are.
 #ifndef CLEAVE_TOPOLOGY_SVG_LAYOUT_H_
 #define CLEAVE_TOPOLOGY_SVG_LAYOUT_H_
 
@@ -39,9 +39,9 @@ struct Column {
 struct Frame {
   enum class Kind { kSocket, kNumaNode, kUnknownNode, kBoard };
   Kind kind = Kind::kNumaNode;
-  size_t vertex = 0;    // of a socket or NUMA node
-  std::string board;    // of a board
-  size_t first = 0;     // columns, inclusive
+  size_t vertex = 0;  // of a socket or NUMA node
+  std::string board;  // of a board
+  size_t first = 0;   // columns, inclusive
   size_t last = 0;
   bool continued = false;  // began in a row above
   Box box;
@@ -94,11 +94,11 @@ struct Layout {
   std::vector<Column> columns;
   std::vector<size_t> column_of;  // by card
   std::vector<Row> rows;
-  std::vector<Frame> frames;      // outer before inner
+  std::vector<Frame> frames;  // outer before inner
   std::vector<Bar> bars;
-  std::vector<Line> lines;        // from what holds to what is held
+  std::vector<Line> lines;  // from what holds to what is held
   CardLook look;
-  double width = 0;               // of the widest row
+  double width = 0;  // of the widest row
 
   // Wires of rows 2 i and 2 i + 1 share lane i.
   size_t lanes() const { return (rows.size() + 1) / 2; }
@@ -107,8 +107,8 @@ struct Layout {
 // All but the vertical places of rows. `wired`: there are wires to be drawn.
 Layout MakeLayout(const Inventory& inventory, const Graph& graph, bool wired, bool in_use);
 
-// Puts the rows below `top`, with lanes of these heights between them. Returns the tops of the lanes and, as the last, the
-// bottom of it all.
+// Puts the rows below `top`, with lanes of these heights between them. Returns the tops of the lanes and, as
+// the last, the bottom of it all.
 std::vector<double> PlaceRows(Layout& layout, double top, const std::vector<double>& lane_heights);
 
 // How many pieces stand side by side in a column.

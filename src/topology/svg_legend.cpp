@@ -29,8 +29,8 @@ constexpr size_t kMostWidths = 10;  // of links, told apart
 constexpr double kLine = 24;
 
 struct Item {
-  double sample = 0;                                   // width
-  std::function<void(double x, double y)> draw;        // y: the middle
+  double sample = 0;                             // width
+  std::function<void(double x, double y)> draw;  // y: the middle
   std::string text;
 };
 
@@ -46,10 +46,15 @@ class LegendDrawer {
     std::set<CardState> states;
     for (const Card& card : inventory.cards) states.insert(StateOf(card));
     for (CardState state : states) {
-      items_.push_back({16, [this, state](double x, double y) { canvas_.StateSign(state, x + 8, y); }, std::string(ToString(state))});
+      items_.push_back({16, [this, state](double x, double y) { canvas_.StateSign(state, x + 8, y); },
+                        std::string(ToString(state))});
     }
     if (!used) return;
-    items_.push_back({24, [this](double x, double y) { canvas_.Rect("used", {.x = x, .y = y - 7, .width = 24, .height = 14}, 3); }, "in use"});
+    items_.push_back({24,
+                      [this](double x, double y) {
+                        canvas_.Rect("used", {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
+                      },
+                      "in use"});
   }
 
   void Places(const Graph& graph, const Layout& layout) {
@@ -64,11 +69,18 @@ class LegendDrawer {
     }
     for (VertexKind kind : kinds) {
       const auto [css, text] = names[kind];
-      items_.push_back({24, [this, css = css](double x, double y) { canvas_.Rect(css, {.x = x, .y = y - 7, .width = 24, .height = 14}, 3); },
+      items_.push_back({24,
+                        [this, css = css](double x, double y) {
+                          canvas_.Rect(css, {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
+                        },
                         std::string(text)});
     }
-    if (std::any_of(layout.frames.begin(), layout.frames.end(), [](const Frame& f) { return f.kind == Frame::Kind::kBoard; })) {
-      items_.push_back({24, [this](double x, double y) { canvas_.Rect("board", {.x = x, .y = y - 8, .width = 24, .height = 16}, 5); },
+    if (std::any_of(layout.frames.begin(), layout.frames.end(),
+                    [](const Frame& f) { return f.kind == Frame::Kind::kBoard; })) {
+      items_.push_back({24,
+                        [this](double x, double y) {
+                          canvas_.Rect("board", {.x = x, .y = y - 8, .width = 24, .height = 16}, 5);
+                        },
                         "cards of one board"});
     }
   }
@@ -79,7 +91,8 @@ class LegendDrawer {
     if (links.every_two) {
       items_.push_back({36,
                         [this](double x, double y) {
-                          canvas_.Path("tree", fmt::format("M{} {}h32m-28 -6v6m12 -6v6m12 -6v6", Number(x + 2), Number(y + 3)));
+                          canvas_.Path("tree", fmt::format("M{} {}h32m-28 -6v6m12 -6v6m12 -6v6",
+                                                           Number(x + 2), Number(y + 3)));
                           for (double joint : {6, 18, 30}) canvas_.Circle("joint", x + joint, y + 3, 2.5);
                         },
                         "a link between every two"});
@@ -90,9 +103,11 @@ class LegendDrawer {
   void Nodes(const Inventory& inventory) {
     std::set<std::string> folders;
     for (const Card& card : inventory.cards) {
-      if (!card.nodes.empty()) folders.insert(card.nodes.front().second.substr(0, card.nodes.front().second.rfind('/')));
+      if (!card.nodes.empty())
+        folders.insert(card.nodes.front().second.substr(0, card.nodes.front().second.rfind('/')));
     }
-    if (folders.size() == 1) items_.push_back({0, [](double, double) {}, fmt::format("… is {}", *folders.begin())});
+    if (folders.size() == 1)
+      items_.push_back({0, [](double, double) {}, fmt::format("… is {}", *folders.begin())});
   }
 
   double Draw(const Box& place) {
@@ -122,7 +137,8 @@ class LegendDrawer {
     }
     if (weights.size() <= kMostWidths) {
       for (const auto& [key, span] : weights) {
-        AddLink(kinds.at(key.first), key.second, fmt::format("{} x{:g}, weight {}", key.first, key.second, SpanText(span.first, span.second)));
+        AddLink(kinds.at(key.first), key.second,
+                fmt::format("{} x{:g}, weight {}", key.first, key.second, SpanText(span.first, span.second)));
       }
       return;
     }
@@ -131,14 +147,16 @@ class LegendDrawer {
       if (first == weights.end() || first->first.first != kind) continue;
       auto last = first;
       for (auto i = first; i != weights.end() && i->first.first == kind; ++i) last = i;
-      AddLink(number, last->first.second, fmt::format("{} x{}", kind, SpanText(first->first.second, last->first.second)));
+      AddLink(number, last->first.second,
+              fmt::format("{} x{}", kind, SpanText(first->first.second, last->first.second)));
     }
   }
 
   void AddLink(size_t kind, double width, std::string text) {
     items_.push_back({36,
                       [this, kind, width](double x, double y) {
-                        canvas_.Path(fmt::format("w k{}", KindColour(kind)), fmt::format("M{} {}h36", Number(x), Number(y)),
+                        canvas_.Path(fmt::format("w k{}", KindColour(kind)),
+                                     fmt::format("M{} {}h36", Number(x), Number(y)),
                                      StrokeAttributes(kind, width, wires_));
                       },
                       std::move(text)});
@@ -157,8 +175,8 @@ std::string StrokeAttributes(size_t kind, double width, size_t wires) {
                      dashes.empty() ? "" : fmt::format(" stroke-dasharray=\"{}\"", dashes));
 }
 
-double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout, const LegendLinks& links, bool used,
-                  const Box& place, Canvas& canvas) {
+double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout,
+                  const LegendLinks& links, bool used, const Box& place, Canvas& canvas) {
   LegendDrawer legend(canvas);
   legend.States(inventory, used);
   legend.Places(graph, layout);

@@ -26,9 +26,10 @@ struct LegendLinks {
   bool every_two = false;  // some wire joins more than two cards
 };
 
-// From the top of `place` down, in lines of its width. Returns its bottom. `used`: something is marked as in use.
-double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout, const LegendLinks& links, bool used,
-                  const Box& place, Canvas& canvas);
+// From the top of `place` down, in lines of its width. Returns its bottom. `used`: something is marked as in
+// use.
+double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout,
+                  const LegendLinks& links, bool used, const Box& place, Canvas& canvas);
 
 }  // namespace cleave
 

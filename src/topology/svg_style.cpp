@@ -19,22 +19,23 @@ struct Colour {
   std::string_view dark;
 };
 
-// Kinds of links (k0 ...) and states after Okabe and Ito, "Color Universal Design" (2008), darker on white and lighter on black.
+// Kinds of links (k0 ...) and states after Okabe and Ito, "Color Universal Design" (2008), darker on white
+// and lighter on black.
 constexpr std::array kColours = {
-    Colour{"bg", "#ffffff", "#0f1419"},        Colour{"panel", "#f2f5f9", "#171e26"},
-    Colour{"panel-line", "#cfd7e2", "#2f3a47"}, Colour{"socket", "#fafbfd", "#131920"},
-    Colour{"text", "#16202c", "#e8edf3"},      Colour{"muted", "#566274", "#98a5b5"},
-    Colour{"card", "#ffffff", "#1f2832"},      Colour{"line", "#9aa7b8", "#55647a"},
-    Colour{"bridge", "#3f5068", "#8ba3c2"},    Colour{"on-bridge", "#ffffff", "#0f1419"},
-    Colour{"port", "#cdd8e6", "#33445a"},      Colour{"on-port", "#16202c", "#e2eaf4"},
-    Colour{"switch", "#ded4f4", "#45366b"},    Colour{"on-switch", "#33215f", "#e9e0ff"},
-    Colour{"ok", "#00785a", "#3fcf9f"},        Colour{"bad", "#b93c00", "#ff8a4c"},
-    Colour{"bad-fill", "#fdeee6", "#3a2117"},  Colour{"unsure", "#8a6200", "#f0c040"},
+    Colour{"bg", "#ffffff", "#0f1419"},          Colour{"panel", "#f2f5f9", "#171e26"},
+    Colour{"panel-line", "#cfd7e2", "#2f3a47"},  Colour{"socket", "#fafbfd", "#131920"},
+    Colour{"text", "#16202c", "#e8edf3"},        Colour{"muted", "#566274", "#98a5b5"},
+    Colour{"card", "#ffffff", "#1f2832"},        Colour{"line", "#9aa7b8", "#55647a"},
+    Colour{"bridge", "#3f5068", "#8ba3c2"},      Colour{"on-bridge", "#ffffff", "#0f1419"},
+    Colour{"port", "#cdd8e6", "#33445a"},        Colour{"on-port", "#16202c", "#e2eaf4"},
+    Colour{"switch", "#ded4f4", "#45366b"},      Colour{"on-switch", "#33215f", "#e9e0ff"},
+    Colour{"ok", "#00785a", "#3fcf9f"},          Colour{"bad", "#b93c00", "#ff8a4c"},
+    Colour{"bad-fill", "#fdeee6", "#3a2117"},    Colour{"unsure", "#8a6200", "#f0c040"},
     Colour{"unsure-fill", "#fff7df", "#332a12"}, Colour{"gone", "#6b7685", "#8593a4"},
-    Colour{"used", "#1d2a3a", "#dbe4ee"},      Colour{"on-used", "#ffffff", "#0f1419"},
-    Colour{"board", "#8a97a8", "#64748a"},     Colour{"k0", "#0072b2", "#5cb8f0"},
-    Colour{"k1", "#b36b00", "#ffb84d"},        Colour{"k2", "#a63d83", "#e79ccb"},
-    Colour{"k3", "#00785a", "#3fcf9f"},        Colour{"k4", "#5546b5", "#aea3fa"},
+    Colour{"used", "#1d2a3a", "#dbe4ee"},        Colour{"on-used", "#ffffff", "#0f1419"},
+    Colour{"board", "#8a97a8", "#64748a"},       Colour{"k0", "#0072b2", "#5cb8f0"},
+    Colour{"k1", "#b36b00", "#ffb84d"},          Colour{"k2", "#a63d83", "#e79ccb"},
+    Colour{"k3", "#00785a", "#3fcf9f"},          Colour{"k4", "#5546b5", "#aea3fa"},
     Colour{"k5", "#6b5d4d", "#cbbda8"},
 };
 constexpr size_t kKinds = 6;
@@ -42,7 +43,8 @@ constexpr std::array<std::string_view, kKinds> kDashes = {"", "9 4", "3 3", "14 
 constexpr size_t kMostPointed = 128;
 
 // $name is a colour.
-constexpr std::string_view kRules = R"(.ct text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:11px;fill:$text}
+constexpr std::string_view kRules =
+    R"(.ct text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;font-size:11px;fill:$text}
 .ct .mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:10.5px}
 .ct .h1{font-size:18px;font-weight:650}
 .ct .h2{font-size:13px;font-weight:650}
@@ -73,11 +75,13 @@ constexpr std::string_view kRules = R"(.ct text{font-family:system-ui,-apple-sys
 )";
 
 std::string_view ColourNamed(std::string_view name) {
-  const auto* found = std::find_if(kColours.begin(), kColours.end(), [name](const Colour& c) { return c.name == name; });
+  const auto* found =
+      std::find_if(kColours.begin(), kColours.end(), [name](const Colour& c) { return c.name == name; });
   return found == kColours.end() ? "" : found->light;
 }
 
-// Declarations with a variable are preceded by the same with the light colour, for programs that know no variables.
+// Declarations with a variable are preceded by the same with the light colour, for programs that know no
+// variables.
 std::string Expand(std::string_view rules) {
   std::string out;
   while (!rules.empty()) {
@@ -86,7 +90,9 @@ std::string Expand(std::string_view rules) {
     rules.remove_prefix(dollar);
     if (rules.empty()) break;
     size_t end = 1;
-    while (end < rules.size() && (std::isalnum(static_cast<unsigned char>(rules[end])) != 0 || rules[end] == '-')) ++end;
+    while (end < rules.size() &&
+           (std::isalnum(static_cast<unsigned char>(rules[end])) != 0 || rules[end] == '-'))
+      ++end;
     const std::string name(rules.substr(1, end - 1));
     rules.remove_prefix(end);
     const size_t property = out.find_last_of("{;") + 1;
@@ -105,9 +111,11 @@ std::string StyleSheet(size_t cards) {
     light += fmt::format("--cleave-{}:{};", colour.name, colour.light);
     dark += fmt::format("--cleave-{}:{};", colour.name, colour.dark);
   }
-  std::string out = fmt::format(":root{{{}}}\n@media (prefers-color-scheme:dark){{:root{{{}}}}}\n", light, dark);
+  std::string out =
+      fmt::format(":root{{{}}}\n@media (prefers-color-scheme:dark){{:root{{{}}}}}\n", light, dark);
   out += Expand(kRules);
-  for (size_t i = 0; i < kKinds; ++i) out += Expand(fmt::format(".ct .k{}{{stroke:$k{}}}.ct .f-k{}{{fill:$k{}}}\n", i, i, i, i));
+  for (size_t i = 0; i < kKinds; ++i)
+    out += Expand(fmt::format(".ct .k{}{{stroke:$k{}}}.ct .f-k{}{{fill:$k{}}}\n", i, i, i, i));
   for (size_t i = 0; i < std::min(cards, kMostPointed); ++i) {
     out += fmt::format(".ct:has(.c{}:hover) .wire:not(.l{}){{opacity:.08}}\n", i, i);
   }

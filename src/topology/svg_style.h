@@ -8,8 +8,8 @@
 
 namespace cleave {
 
-// The content of <style>: light colours as they are and as CSS variables, dark ones in a media query. `cards`: for how many
-// the pointer over a card lets only its own wires stand out.
+// The content of <style>: light colours as they are and as CSS variables, dark ones in a media query.
+// `cards`: for how many the pointer over a card lets only its own wires stand out.
 std::string StyleSheet(size_t cards);
 
 // Of the n-th kind of link: colours repeat after a while, dashes tell them apart without colours.

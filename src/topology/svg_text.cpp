@@ -26,7 +26,8 @@ char32_t TakeCharacter(std::string_view& text) {
     character = (character << 6U) | (byte(i) & 0x3FU);
   }
   // Overlong forms and surrogates.
-  valid = valid && !(size == 3 && character < 0x800) && !(size == 4 && (character < 0x10000 || character > 0x10FFFF)) &&
+  valid = valid && !(size == 3 && character < 0x800) &&
+          !(size == 4 && (character < 0x10000 || character > 0x10FFFF)) &&
           !(character >= 0xD800 && character <= 0xDFFF);
   text.remove_prefix(valid ? size : 1);
   return valid ? character : kReplacement;
@@ -34,8 +35,10 @@ char32_t TakeCharacter(std::string_view& text) {
 
 bool IsForbidden(char32_t character) {
   if (character < 0x20 || (character >= 0x7F && character < 0xA0)) return true;
-  if ((character >= 0x202A && character <= 0x202E) || (character >= 0x2066 && character <= 0x2069)) return true;
-  return (character & 0xFFFEU) == 0xFFFE || (character >= 0xFDD0 && character <= 0xFDEF);  // no characters at all
+  if ((character >= 0x202A && character <= 0x202E) || (character >= 0x2066 && character <= 0x2069))
+    return true;
+  return (character & 0xFFFEU) == 0xFFFE ||
+         (character >= 0xFDD0 && character <= 0xFDEF);  // no characters at all
 }
 
 double CharacterWidth(char32_t character, const Font& font) {
@@ -70,12 +73,23 @@ std::string EscapeXml(std::string_view text) {
   std::string out;
   for (char c : CleanText(text)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

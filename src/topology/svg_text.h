@@ -8,8 +8,8 @@
 
 namespace cleave {
 
-// `text` as UTF-8 that is well-formed in XML 1.0: white space becomes a blank; other controls, marks that turn the direction
-// of writing, and bytes that are no UTF-8 become U+FFFD.
+// `text` as UTF-8 that is well-formed in XML 1.0: white space becomes a blank; other controls, marks that
+// turn the direction of writing, and bytes that are no UTF-8 become U+FFFD.
 std::string CleanText(std::string_view text);
 
 // CleanText() with & < > " ' escaped: for element content and for attributes in either quotes.

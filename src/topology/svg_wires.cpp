@@ -35,7 +35,8 @@ struct Strand {
   std::vector<size_t> cards;
   size_t links = 0;
 };
-using Strands = std::map<std::pair<std::string, double>, std::map<Pair, Strand>>;  // by kind and width, by columns
+using Strands =
+    std::map<std::pair<std::string, double>, std::map<Pair, Strand>>;  // by kind and width, by columns
 
 void Take(const std::vector<size_t>& cards, std::vector<size_t>& into) {
   into.insert(into.end(), cards.begin(), cards.end());
@@ -84,8 +85,9 @@ std::string RoundedPath(const std::vector<std::pair<double, double>>& points, do
     const double after = std::hypot(to_x - x, to_y - y);
     const double r = std::min({radius, before / 2, after / 2});
     if (r < 0.1) continue;
-    path += fmt::format("L{} {}Q{} {} {} {}", Number(x - (x - from_x) / before * r), Number(y - (y - from_y) / before * r),
-                        Number(x), Number(y), Number(x + (to_x - x) / after * r), Number(y + (to_y - y) / after * r));
+    path += fmt::format("L{} {}Q{} {} {} {}", Number(x - (x - from_x) / before * r),
+                        Number(y - (y - from_y) / before * r), Number(x), Number(y),
+                        Number(x + (to_x - x) / after * r), Number(y + (to_y - y) / after * r));
   }
   return path;
 }
@@ -95,9 +97,10 @@ size_t FreeTrack(double low, double high, std::vector<std::vector<std::pair<doub
   constexpr double kApart = 6;
   size_t track = 0;
   for (; track < tracks.size(); ++track) {
-    const bool taken = std::any_of(tracks[track].begin(), tracks[track].end(), [low, high](const auto& other) {
-      return low < other.second + kApart && other.first < high + kApart;
-    });
+    const bool taken =
+        std::any_of(tracks[track].begin(), tracks[track].end(), [low, high](const auto& other) {
+          return low < other.second + kApart && other.first < high + kApart;
+        });
     if (!taken) break;
   }
   if (track == tracks.size()) tracks.emplace_back();
@@ -146,7 +149,11 @@ std::vector<Wire> MakeWires(const Graph& graph, const Layout& layout) {
 }
 
 Router::Router(const Layout& layout, const std::vector<Wire>& wires)
-    : layout_(layout), wires_(wires), ports_(wires.size()), trunks_(wires.size()), gutter_x_(wires.size(), 0),
+    : layout_(layout),
+      wires_(wires),
+      ports_(wires.size()),
+      trunks_(wires.size()),
+      gutter_x_(wires.size(), 0),
       lane_heights_(layout.lanes(), 0) {
   MakePorts();
   MakeTrunks();
@@ -162,8 +169,8 @@ double Router::pitch() const {
 }
 
 void Router::MakePorts() {
-  // By column: how deep its wire runs, to the left side first; wire; number of the port. Wires that run deeper have ports
-  // nearer to the middle, so that a card's own wires do not cross.
+  // By column: how deep its wire runs, to the left side first; wire; number of the port. Wires that run
+  // deeper have ports nearer to the middle, so that a card's own wires do not cross.
   std::map<size_t, std::vector<std::tuple<bool, double, size_t, size_t>>> by_column;
   for (size_t w = 0; w < wires_.size(); ++w) {
     std::set<size_t> lanes;
@@ -178,7 +185,8 @@ void Router::MakePorts() {
       const double own = layout_.columns[column].box.center();
       const double others = (sum - own) / static_cast<double>(wires_[w].columns.size() - 1);
       const bool right = lanes.size() > 1 || others >= own;
-      const double depth = std::abs(others - own) + (rows.size() > 1 ? 1e5 : 0) + (lanes.size() > 1 ? 1e6 : 0);
+      const double depth =
+          std::abs(others - own) + (rows.size() > 1 ? 1e5 : 0) + (lanes.size() > 1 ? 1e6 : 0);
       by_column[column].emplace_back(right, right ? -depth : depth, w, ports_[w].size());
       const size_t row = layout_.columns[column].row;
       ports_[w].push_back({.column = column, .lane = row / 2, .below = row % 2 == 1, .x = own});
@@ -194,7 +202,8 @@ void Router::MakePorts() {
     for (size_t i = 0; i < ports.size(); ++i) {
       Port& port = ports_[std::get<2>(ports[i])][std::get<3>(ports[i])];
       const double steps = layout_.columns[column].box.center() / apart + static_cast<double>(i) - middle;
-      if (layout_.rows.size() > 1 && wires_.size() > 1) {  // those of the row below stand between those of the row above
+      if (layout_.rows.size() > 1 &&
+          wires_.size() > 1) {  // those of the row below stand between those of the row above
         port.x = (std::floor(steps + 0.01) + (port.below ? 0.5 : 0)) * apart;
       } else {
         port.x = steps * apart;
@@ -207,7 +216,13 @@ void Router::MakeTrunks() {
   for (size_t w = 0; w < wires_.size(); ++w) {
     std::map<size_t, Trunk> by_lane;
     for (const Port& port : ports_[w]) {
-      Trunk fresh{.wire = w, .lane = port.lane, .low = port.x, .high = port.x, .above = false, .below = false, .y = 0};
+      Trunk fresh{.wire = w,
+                  .lane = port.lane,
+                  .low = port.x,
+                  .high = port.x,
+                  .above = false,
+                  .below = false,
+                  .y = 0};
       Trunk& trunk = by_lane.try_emplace(port.lane, fresh).first->second;
       trunk.low = std::min(trunk.low, port.x);
       trunk.high = std::max(trunk.high, port.x);
@@ -229,24 +244,31 @@ void Router::SetTracks(size_t lane) {
   }
   if (trunks.empty()) return;
   std::stable_sort(trunks.begin(), trunks.end(), [](const Trunk* a, const Trunk* b) {
-    return std::make_tuple(std::round(a->high - a->low), a->low) < std::make_tuple(std::round(b->high - b->low), b->low);
+    return std::make_tuple(std::round(a->high - a->low), a->low) <
+           std::make_tuple(std::round(b->high - b->low), b->low);
   });
   // From above: wires of the upper row, wires between the rows, wires of the lower row.
   std::vector<std::vector<std::pair<double, double>>> upper, across, lower;
   std::vector<size_t> tracks;
   for (const Trunk* trunk : trunks) {
-    tracks.push_back(FreeTrack(trunk->low, trunk->high, !trunk->below ? upper : trunk->above ? across : lower));
+    tracks.push_back(FreeTrack(trunk->low, trunk->high,
+                               !trunk->below  ? upper
+                               : trunk->above ? across
+                                              : lower));
   }
   const size_t count = upper.size() + across.size() + lower.size();
   for (size_t i = 0; i < trunks.size(); ++i) {
-    const size_t track = !trunks[i]->below ? tracks[i] : trunks[i]->above ? upper.size() + tracks[i] : count - 1 - tracks[i];
+    const size_t track = !trunks[i]->below  ? tracks[i]
+                         : trunks[i]->above ? upper.size() + tracks[i]
+                                            : count - 1 - tracks[i];
     trunks[i]->y = kLaneMargin + static_cast<double>(track) * pitch();
   }
   const bool both = 2 * lane + 1 < layout_.rows.size();
   lane_heights_[lane] = kLaneMargin + static_cast<double>(count - 1) * pitch() + (both ? kLaneMargin : 12);
 }
 
-// The lower a wire comes out of its lane, the nearer it stays to the rows: so wires between two lanes do not cross.
+// The lower a wire comes out of its lane, the nearer it stays to the rows: so wires between two lanes do not
+// cross.
 void Router::SetGutter() {
   std::vector<std::pair<double, size_t>> order;
   for (size_t w = 0; w < wires_.size(); ++w) {
@@ -260,17 +282,19 @@ void Router::SetGutter() {
   }
 }
 
-// As near to the middle as it can be without lying on a vertical part of any wire; from the left of the rows and the top of
-// the lane.
+// As near to the middle as it can be without lying on a vertical part of any wire; from the left of the rows
+// and the top of the lane.
 Box Router::LabelPlace(const Trunk& trunk, double width) const {
-  constexpr double kAside = 8;
+  constexpr double kAside = 14;
   std::vector<double> verticals = {trunk.low, trunk.high};
   for (const std::vector<Port>& ports : ports_) {
     const auto& trunks = trunks_[static_cast<size_t>(&ports - ports_.data())];
     for (const Port& port : ports) {
-      auto own = std::find_if(trunks.begin(), trunks.end(), [&port](const Trunk& t) { return t.lane == port.lane; });
+      auto own =
+          std::find_if(trunks.begin(), trunks.end(), [&port](const Trunk& t) { return t.lane == port.lane; });
       const bool passes = port.below ? own->y <= trunk.y : own->y >= trunk.y;
-      if (port.lane == trunk.lane && passes && port.x > trunk.low && port.x < trunk.high) verticals.push_back(port.x);
+      if (port.lane == trunk.lane && passes && port.x > trunk.low && port.x < trunk.high)
+        verticals.push_back(port.x);
     }
   }
   std::sort(verticals.begin(), verticals.end());
@@ -295,7 +319,8 @@ std::vector<Route> Router::Routes(const std::vector<double>& lane_tops, double l
     Route route;
     auto trunk_y = [this, w, &lane_tops](size_t lane) {
       const auto& trunks = trunks_[w];
-      auto found = std::find_if(trunks.begin(), trunks.end(), [lane](const Trunk& trunk) { return trunk.lane == lane; });
+      auto found = std::find_if(trunks.begin(), trunks.end(),
+                                [lane](const Trunk& trunk) { return trunk.lane == lane; });
       return lane_tops[lane] + found->y;
     };
     auto edge = [this](const Port& port) {
@@ -316,7 +341,8 @@ std::vector<Route> Router::Routes(const std::vector<double>& lane_tops, double l
     } else {
       for (const Trunk& trunk : trunks_[w]) {
         const double y = trunk_y(trunk.lane);
-        route.path += fmt::format("M{} {}H{}", Number(left + trunk.low), Number(y), Number(left + trunk.high));
+        route.path +=
+            fmt::format("M{} {}H{}", Number(left + trunk.low), Number(y), Number(left + trunk.high));
       }
       for (const Port& port : ports_[w]) {
         const double y = trunk_y(port.lane);
@@ -324,13 +350,14 @@ std::vector<Route> Router::Routes(const std::vector<double>& lane_tops, double l
         route.joints.push_back({.x = left + port.x, .y = y, .width = 0, .height = 0});
       }
       if (trunks_[w].size() > 1) {
-        route.path += fmt::format("M{} {}V{}", Number(left + gutter_x_[w]), Number(trunk_y(trunks_[w].front().lane)),
-                                  Number(trunk_y(trunks_[w].back().lane)));
+        route.path +=
+            fmt::format("M{} {}V{}", Number(left + gutter_x_[w]), Number(trunk_y(trunks_[w].front().lane)),
+                        Number(trunk_y(trunks_[w].back().lane)));
       }
     }
-    const Trunk& longest = *std::max_element(trunks_[w].begin(), trunks_[w].end(), [](const Trunk& a, const Trunk& b) {
-      return a.high - a.low < b.high - b.low;
-    });
+    const Trunk& longest =
+        *std::max_element(trunks_[w].begin(), trunks_[w].end(),
+                          [](const Trunk& a, const Trunk& b) { return a.high - a.low < b.high - b.low; });
     const double width = TextWidth(CleanText(wires_[w].label), kLabelFont) + 12;
     if (labelled) route.label = LabelPlace(longest, width);
     if (route.label.width > 0) {

@@ -15,7 +15,7 @@ namespace cleave {
 // All links of one kind between two columns, or one kind and width between every two of several columns.
 struct Wire {
   std::string kind;
-  double width = 1;             // the widest
+  double width = 1;  // the widest
   size_t links = 0;
   std::vector<size_t> columns;  // sorted
   std::vector<size_t> cards;    // sorted
@@ -38,8 +38,9 @@ bool IsCrowded(size_t wires);
 // Stroke width in pixels of a link of `width` where there are `wires`.
 double StrokeOf(double width, size_t wires);
 
-// Channel routing: each wire has a port of its own on each card and a track of its own, so that no two wires run on the
-// same line; shorter ones are nearer to the cards. Wires between lanes go round the right side of the rows.
+// Channel routing: each wire has a port of its own on each card and a track of its own, so that no two wires
+// run on the same line; shorter ones are nearer to the cards. Wires between lanes go round the right side of
+// the rows.
 class Router {
  public:
   // Horizontal places must be known; vertical ones only for Routes(). Both arguments must outlive this.
@@ -65,7 +66,7 @@ class Router {
     double high = 0;
     bool above = false;  // has ports on the row above
     bool below = false;
-    double y = 0;        // from the top of the lane
+    double y = 0;  // from the top of the lane
   };
 
   void MakePorts();
@@ -77,9 +78,9 @@ class Router {
 
   const Layout& layout_;
   const std::vector<Wire>& wires_;
-  std::vector<std::vector<Port>> ports_;      // by wire, in the order of its columns
-  std::vector<std::vector<Trunk>> trunks_;    // by wire, in the order of lanes
-  std::vector<double> gutter_x_;              // by wire, where it changes lanes
+  std::vector<std::vector<Port>> ports_;    // by wire, in the order of its columns
+  std::vector<std::vector<Trunk>> trunks_;  // by wire, in the order of lanes
+  std::vector<double> gutter_x_;            // by wire, where it changes lanes
   std::vector<double> lane_heights_;
   double gutter_ = 0;
 };

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Every file names its licence, once, in its first lines. Data, JSON, archives and prose need not."""
+import re
+
 import lint
 
 LINE = "SPDX-License-" + "Identifier: Apache-2.0"
+COMMENT = re.compile(r"\s*(#|//|/\*|--|<!--)\s*" + re.escape(LINE))  # not a text that the file writes elsewhere
 PROSE = (".md",)
 
 
@@ -11,7 +14,7 @@ def check(root):
     for path in lint.files(root):
         if lint.is_data(path) or path.name in ("LICENSE", "NOTICE") or path.suffix in PROSE:
             continue
-        found = [number for number, text in lint.lines(root, path) if LINE in text]
+        found = [number for number, text in lint.lines(root, path) if COMMENT.match(text)]
         if not found:
             yield path, 1, f"no {LINE}"
         elif found[0] > 3:
@@ -29,6 +32,7 @@ BAD = {
 }
 GOOD = {
     "a.sh": f"#!/bin/bash\n# {LINE}\n",
+    "b.py": f'# {LINE}\nHEAD = """# {LINE}"""\n',
     "a.md": f"# Prose\n\nwrite\n\n    {LINE}\n",
     "b.json": "{}\n",
     "go.sum": "x\n",

@@ -11,7 +11,7 @@ NAMES = re.compile(r"\b(tenstorrent|biren|nvidia|intel|amd|wormhole|blackhole|n3
 
 def check(root):
     for path in lint.files(root):
-        if path.parts[0] != "src":
+        if path.parts[0] != "src" or path.name == "CMakeLists.txt":  # which names the machine that the demo plays
             continue
         for number, text in lint.lines(root, path):
             for name in LINK_SOURCES:
@@ -28,6 +28,7 @@ BAD = {
 }
 GOOD = {
     "src/a.cpp": 'if (source == "tt-cluster-descriptor") amdahl(intelligence);\n',
+    "src/CMakeLists.txt": "cleave_embed(x FILES tests/machines/tenstorrent.tar)\n",
     "config/profiles/a.toml": 'name = "tenstorrent"\n',
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`cleave prefer` against every subset: random machines of up to 14 devices, random questions, all sets tried.
+Also trees of up to 40 with questions that have few answers, and searches whose budget is too small.
 
     brute_force.py [--rounds N] [--seed S] [--jobs N]   N machines (default 150, 10 questions each)
     brute_force.py --self-test [--rounds N]             wrong choosers in place of the program: each must be caught
@@ -116,12 +117,39 @@ def play(seed, choosers):
 # --- a budget that is too small -----------------------------------------------------------------------
 
 
-def best_of_many(units, question):
-    """The highest score of any set, for machines too large for Sets; every set all the same, smallest change first."""
-    free, _ = units.choosable(question)
-    members = units.members(free)
-    matrix = units.matrix
-    return max(sum(matrix[a][b] for a, b in combinations(some, 2)) for some in combinations(members, question.size))
+class Few:
+    """Like Sets, for many devices of which few are wanted, or few left."""
+
+    def best(self, units, question):
+        free, must = units.choosable(question)
+        open_units = units.members(free & ~must)
+        top, ties = None, []
+        for some in combinations(open_units, question.size - must.bit_count()):
+            bits = must | sum(1 << i for i in some)
+            score = units.score(bits)
+            if top is None or score > top and not judge.same(score, top):
+                top, ties = score, []
+            if judge.same(score, top):
+                ties.append(bits)
+        return top, min(ties, key=lambda bits: units.rank(bits, free))
+
+
+def large_tree(seed):
+    """(questions asked, complaints) of a machine of up to 40 cards without links, where the rule for ties matters most."""
+    rng = random.Random(f"tree {seed}")
+    machine = random_machine(f"tree {seed}", rng.randint(20, 40), "none", "card")
+    with tempfile.TemporaryDirectory() as folder:
+        host = Host(machine.write(folder), RESOURCE)
+        units = judge.units_of(host.topology(), host.functions(), machine.unit)
+        healthy = units.names(units.healthy)
+        found, asked = [], 0
+        for _ in range(3):
+            available = rng.sample(healthy, rng.randint(8, len(healthy)))
+            size = rng.choice([1, 2, len(available) - 2, len(available) - 1])
+            question = Question(size, tuple(available))
+            asked += 1
+            found += [f"{question}: {text}" for text in complaints(units, Few(), question, host.prefer(question))]
+    return asked, [f"tree {seed}: {text}" for text in found]
 
 
 def tiny_budget(seed):
@@ -131,7 +159,7 @@ def tiny_budget(seed):
         host = Host(machine.write(folder), RESOURCE)
         units = judge.units_of(host.topology(), host.functions(), machine.unit)
         question = Question(4 + seed % 2)
-        best = best_of_many(units, question)
+        best, _ = Few().best(units, question)
         found, given_up = [], False
         for budget in (1, None):
             asked = Question(question.size, budget=budget)
@@ -275,6 +303,9 @@ def main():
         for count, results in pool.map(lambda seed: play(seed, {"cleave": ask_as_it_is}), seeds):
             asked += count
             found += results["cleave"]
+        for count, wrong in pool.map(large_tree, range(options.seed, options.seed + 1 + len(seeds) // 6)):
+            asked += count
+            found += wrong
         given_up = 0
         for one, wrong in pool.map(tiny_budget, range(6)):
             given_up += one

@@ -163,59 +163,60 @@ def table(shapes, chooser):
     return lines, found
 
 
-def sweep():
-    """For each shape with NVIDIA's points: [(what is available, size, theirs, its points, the most points there are)] of all
-    questions about 2 GPUs or more in which theirs has not the most."""
-    results = {}
-    for shape in (VOLTA, PASCAL, RTX):
-        points = nvidia_points(shape)
-        worth = {some: sum(points[a][b] for a, b in combinations(some, 2))
-                 for size in range(2, len(points) + 1) for some in combinations(range(len(points)), size)}
-        asked, lower = 0, []
-        for count in range(3, len(points) + 1):
-            for available in combinations(range(len(points)), count):
+def in_a_row(shape, points):
+    """How often two requests of one size, the second put to what the first left, get more points together by our rule than
+    by NVIDIA's: (more, equal, less, sum of ours, sum of theirs)."""
+    with tempfile.TemporaryDirectory() as folder:
+        host, cards = shape.make(Path(folder))
+        units = judge.units_of(host.topology(), host.functions(), shape.unit)
+    sets = Sets(units)
+
+    def ours(available, size):
+        question = Question(size, tuple(cards[i] for i in available))
+        return [cards.index(one) for one in units.names(sets.best(units, question)[1])]
+
+    def theirs(available, size):
+        return peers.nvidia(points, available, (), size)
+
+    def both(choose, available, size):
+        first = choose(available, size)
+        second = choose([one for one in available if one not in first], size)
+        return sum(points[a][b] for some in (first, second) for a, b in combinations(some, 2))
+
+    more, equal, less, our_sum, their_sum = 0, 0, 0, 0, 0
+    for size in (2, 3, 4):
+        for count in range(2 * size, 9):
+            for available in combinations(range(8), count):
+                a, b = both(ours, available, size), both(theirs, available, size)
+                more, equal, less = more + (a > b), equal + (a == b), less + (a < b)
+                our_sum, their_sum = our_sum + a, their_sum + b
+    return more, equal, less, our_sum, their_sum
+
+
+def sweep(shapes):
+    """Lines of Markdown: NVIDIA's rule and ours by NVIDIA's points, for every set of GPUs that may be left."""
+    lines = ["| machine | requests | NVIDIA's choice has fewer points than could be | two requests in a row | cleave's have more "
+             "together | as many | fewer | points, cleave's | points, NVIDIA's |", "|---|---|---|---|---|---|---|---|---|"]
+    for shape in shapes:
+        if shape.name not in (VOLTA, PASCAL):
+            continue
+        points = nvidia_points(shape.name)
+        asked, lower = 0, 0
+        for count in range(3, 9):
+            for available in combinations(range(8), count):
                 for size in range(2, count):
                     asked += 1
-                    theirs = tuple(peers.nvidia(points, available, (), size))
-                    most = max(worth[some] for some in combinations(available, size))
-                    if worth[theirs] < most:
-                        lower.append((available, size, theirs, worth[theirs], most))
-        results[shape] = asked, lower
-    return results
+                    sums = {some: sum(points[a][b] for a, b in combinations(some, 2)) for some in combinations(available, size)}
+                    lower += sums[tuple(peers.nvidia(points, available, (), size))] < max(sums.values())
+        row = in_a_row(shape, points)
+        lines.append(f"| {shape.name} | {asked} | {lower} | {sum(row[:3])} | {' | '.join(map(str, row))} |")
+    return lines
 
 
-def in_a_row(shapes):
-    """For each shape with NVIDIA's points: how often two requests of one size, the second of what the first left, get more
-    points together by our rule than by NVIDIA's: (more, equal, less, sum of ours, sum of theirs)."""
-    results = {}
-    by_name = {shape.name: shape for shape in shapes}
-    for name in (VOLTA, PASCAL):
-        points = nvidia_points(name)
-        shape = by_name[name]
-        with tempfile.TemporaryDirectory() as folder:
-            host, cards = shape.make(Path(folder))
-            units = judge.units_of(host.topology(), host.functions(), shape.unit)
-        sets = Sets(units)
-
-        def ours(available, size):
-            question = Question(size, tuple(cards[i] for i in available))
-            return [cards.index(one) for one in units.names(sets.best(units, question)[1])]
-
-        def theirs(available, size):
-            return peers.nvidia(points, available, (), size)
-
-        def both(choose, available, size):
-            first = choose(available, size)
-            second = choose([one for one in available if one not in first], size)
-            return sum(points[a][b] for some in (first, second) for a, b in combinations(some, 2))
-
-        counts = [0, 0, 0, 0, 0]
-        for size in (2, 3, 4):
-            for count in range(2 * size, 9):
-                for available in combinations(range(8), count):
-                    a, b = both(ours, available, size), both(theirs, available, size)
-                    counts[0 if a > b else 1 if a == b else 2] += 1
-                    counts[3] += a
-                    counts[4] += b
-        results[name] = counts
-    return results
+def answers(shapes):
+    """Lines of Markdown: each machine, where it was published, and the right answers when all its devices are free."""
+    lines = ["| machine | source | right answers |", "|---|---|---|"]
+    for shape in shapes:
+        right = [f"{ask.size}: {runs(ask.chosen)}" for ask in shape.asks if ask.chosen and ask.available is None and not ask.must]
+        lines.append(f"| {shape.name} | {shape.source} | {'; '.join(right)} |")
+    return lines

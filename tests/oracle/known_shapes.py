@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Known machines with known right answers, and what the allocators of NVIDIA and AMD would choose there.
 
-    known_shapes.py               asks `cleave prefer` all questions of shapes_*.py, and those of the peers' tests; their table
-                                  must be the one in docs/known-shapes.md
-    known_shapes.py --compare     prints that table, and how NVIDIA's rule and ours do by NVIDIA's points
+    known_shapes.py               asks `cleave prefer` all questions of shapes_*.py and those of the peers' own tests, and
+                                  compares the tables in docs/known-shapes.md
+    known_shapes.py --tables      prints these tables
     known_shapes.py --self-test   wrong choosers in place of the program: each must be caught
 """
 import argparse
@@ -70,41 +70,30 @@ def self_test():
     return 1 if missed else 0
 
 
-def print_comparison():
-    lines, found = compare.table(SHAPES, ask_as_it_is)
-    print("\n".join([*lines, *found]))
-    for shape, (asked, lower) in compare.sweep().items():
-        print(f"{shape}: {asked} questions, in {len(lower)} NVIDIA's choice has not the most points")
-        for available, size, theirs, points, most in sorted(lower, key=lambda one: one[3] - one[4])[:3]:
-            print(f"  {size} of {available}: {theirs} with {points}; {most} can be had")
-    for shape, (more, equal, less, ours, theirs) in compare.in_a_row(SHAPES).items():
-        print(f"{shape}: two requests in a row: ours has more points in {more}, as many in {equal}, less in {less}; "
-              f"{ours} against {theirs} in all")
-    return 1 if found else 0
-
-
 def check_document(lines):
     """Complaints about lines that docs/known-shapes.md does not have."""
-    text = (ROOT / "docs" / "known-shapes.md").read_text().splitlines()
-    return [f"docs/known-shapes.md lacks: {line}" for line in lines if line not in text]
+    there = (ROOT / "docs" / "known-shapes.md").read_text().splitlines()
+    return [f"docs/known-shapes.md lacks this line: {line}" for line in lines if line not in there]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--tables", action="store_true")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args()
     if options.self_test:
         return self_test()
-    if options.compare:
-        return print_comparison()
+    if options.tables:
+        lines, found = compare.table(SHAPES, ask_as_it_is)
+        print("\n\n".join("\n".join(part) for part in (compare.answers(SHAPES), lines, compare.sweep(SHAPES), found)))
+        return 1 if found else 0
     asked, found = 0, []
     with ThreadPoolExecutor(2) as pool:
         for count, wrong in pool.map(lambda shape: check(shape, ask_as_it_is), SHAPES):
             asked += count
             found += wrong
     lines, wrong = compare.table(SHAPES, ask_as_it_is)
-    found += wrong + check_document(lines)
+    found += wrong + check_document(compare.answers(SHAPES) + lines + compare.sweep(SHAPES))
     for text in found:
         print(text)
     print(f"{len(SHAPES)} machines, {asked} questions, {len(lines) - 2} of the peers' cases: {len(found)} complaints")

@@ -11,8 +11,7 @@ from sysfs_tree import Tree, cpu_list  # noqa: E402
 
 CPUS_PER_NODE = 4
 RESOURCE = "oracle.example/unit"
-PROFILE = """# SPDX-License-Identifier: Apache-2.0
-schema  = 1
+PROFILE = """schema  = 1
 name    = "oracle"
 summary = "Cards of made-up machines"
 
@@ -111,7 +110,7 @@ class Machine:
         self.links.append((kind, a, b, width))
 
     def config(self, prefer="closest"):
-        lines = ["# SPDX-License-Identifier: Apache-2.0", 'profiles = ["oracle"]']
+        lines = ['profiles = ["oracle"]']
         for kind in sorted({kind for kind, *_ in self.links}):
             pairs = [toml({"from": a, "to": b, "width": width}) for of, a, b, width in self.links if of == kind]
             lines += ["[[links]]", 'source = "toml"', f"kind = {toml(kind)}", "between = ["]

@@ -95,16 +95,19 @@ SHAPES = [
               Ask(6, 720 + 120 + 80, "a hive and a linked pair", [0, 1, 2, 3, 6, 7]),
               Ask(3, 360, "the only hive with three left", HIVE_2[:3], available=[2, 3, 4, 5, 6, 7]),
           ]),
-    Shape("8 x MI300X in CPX mode", f"{ROCM}, testdata/topo-mi300-cpx: 63 pieces of 8 GPUs, all in one hive", generated(mi300_cpx()), [
+    Shape("8 x MI300X in CPX mode", f"{ROCM}, testdata/topo-mi300-cpx: 63 pieces of 8 GPUs, all in one hive",
+          generated(mi300_cpx()), [
         Ask(3, 240, "one GPU", [0, 1, 2]),
         Ask(8, 28 * 80, "a whole GPU", list(range(8))),
-        Ask(8, 28 * 80, "a GPU that is whole", list(range(32, 40)), available=[*range(6), *range(8, 15), *range(32, 48)]),
+        Ask(8, 28 * 80, "a GPU that is whole", list(range(32, 40)),
+            available=[*range(6), *range(8, 15), *range(32, 48)]),
         Ask(2, 80, "a GPU that is in use already", [8, 9], available=[*range(8), *range(8, 12)]),
         Ask(16, 2 * 28 * 80 + 64 * 20, "two GPUs of one NUMA node", list(range(16))),
         Ask(30, 3 * 28 * 80 + 15 * 80 + (3 * 64 + 24 * 6) * 20, "a NUMA node but two", list(range(30))),
         Ask(32, 4 * 28 * 80 + 6 * 64 * 20, "the NUMA node that has 32", list(range(32))),
     ], PARTITIONS),
-    Shape("8 x MI300X in CPX mode, XGMI listed", "as above; all pieces of different GPUs linked, same_card = 200", generated(mi300_cpx(True)), [
+    Shape("8 x MI300X in CPX mode, XGMI listed", "as above; all pieces of different GPUs linked, same_card = 200",
+          generated(mi300_cpx(True)), [
         Ask(3, 600, "one GPU: its pieces are nearer than any link", [0, 1, 2]),
         Ask(8, 28 * 200, "a whole GPU", list(range(8))),
         Ask(16, 2 * 28 * 200 + 64 * 120, "two GPUs of one NUMA node", list(range(16))),

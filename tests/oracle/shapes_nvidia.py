@@ -122,7 +122,7 @@ SHAPES = [
         Ask(2, 20, "no bridge is whole: one socket", [0, 1], available=[0, 1]),
         Ask(3, 210 + 20 + 10, "a bridge and one more", [0, 1, 2]),
     ]),
-    Shape("DGX-2 (DGX-2H)", "tests/machines/dgx2h; 6 NVLinks between any two through NVSwitch: github.com/NVIDIA/nccl-tests/issues/78",
+    Shape("DGX-2 (DGX-2H)", "tests/machines/dgx2h; 6 NVLinks between any two: github.com/NVIDIA/nccl-tests/issues/78",
           captured("dgx2h", 0x030200, DGX2_GPUS, all_pairs(range(16), 6)), [
               Ask(2, 650, "links are all alike: one switch", [0, 1]),
               Ask(2, 650, "the first switch that is whole", [4, 5], available=[0, 2, 4, 5, 12, 13]),
@@ -147,8 +147,8 @@ SHAPES = [
               Ask(4, 7200 + 100 + 80, "the socket that is whole", [4, 5, 6, 7], available=[0, 1, 2, 4, 5, 6, 7]),
               Ask(6, 18000 + 180 + 50 + 80, "a socket, and one switch of the other", [0, 1, 2, 3, 4, 5]),
           ]),
-    Shape("AWS p5.48xlarge", "github.com/aws/aws-ofi-nccl 79565c0e, topology/p5.48xl-topo.xml: a switch for each GPU; NUMA nodes and "
-          "18 NVLinks: github.com/HazyResearch/ThunderKittens/issues/167", generated(p5), [
+    Shape("AWS p5.48xlarge", "github.com/aws/aws-ofi-nccl 79565c0e, topology/p5.48xl-topo.xml: a switch for each GPU; "
+          "NUMA nodes and 18 NVLinks: github.com/HazyResearch/ThunderKittens/issues/167", generated(p5), [
               Ask(2, 1820, "one NUMA node", [0, 1]),
               Ask(4, 10800 + 120, "one NUMA node", [0, 1, 2, 3]),
               Ask(4, 10800 + 120, "the NUMA node that is whole", [4, 5, 6, 7], available=[0, 2, 3, 4, 5, 6, 7]),

@@ -72,7 +72,8 @@ SHAPES = [
         Ask(24, near(24, 38), "6 x 4: 38 links", list(range(24))),
         Ask(4, near(4, 4), "the square that is left", [2, 3, 6, 7], available=[0, 2, 3, 5, 6, 7, 9, 12]),
     ]),
-    Shape("Galaxy 8 x 4, torus", f"{MGD}/single_galaxy_torus_xy_graph_descriptor.textproto (175cdf50)", generated(plain_galaxy(True)), [
+    Shape("Galaxy 8 x 4, torus", f"{MGD}/single_galaxy_torus_xy_graph_descriptor.textproto (175cdf50)",
+          generated(plain_galaxy(True)), [
         Ask(2, near(2, 1), "neighbours", [0, 1]),
         Ask(4, near(4, 4), "a ring of four, or a square", [0, 1, 2, 3]),
         Ask(8, near(8, 12), "two rings of four: 12 links", tray(0)),
@@ -85,7 +86,8 @@ SHAPES = [
               Ask(4, 6 * ON_TRAY + 1600, "a square on one tray", [16, 17, 20, 21]),
               Ask(8, MESH_TRAY, "a tray", tray(2)),
               Ask(8, MESH_TRAY, "the tray of chip 31", tray(3), must=[31]),
-              Ask(8, MESH_TRAY, "the tray that is whole", tray(0), available=[*range(8), *range(9, 16), *range(16, 23), *range(25, 32)]),
+              Ask(8, MESH_TRAY, "the tray that is whole", tray(0),
+                  available=[*range(8), *range(9, 16), *range(16, 23), *range(25, 32)]),
               Ask(16, 2 * MESH_TRAY + 64 * 20 + 1600, "two trays of one NUMA node, which are neighbours", tray(2) + tray(3)),
               Ask(24, 3 * MESH_TRAY + 64 * 20 + 128 * 10 + 3200, "three trays in a row", tray(1) + tray(2) + tray(3)),
           ]),
@@ -94,7 +96,7 @@ SHAPES = [
               Ask(8, TORUS_TRAY, "a tray: two rings of four", tray(2)),
               Ask(16, 2 * TORUS_TRAY + 64 * 20 + 1600, "two trays of one NUMA node", tray(2) + tray(3)),
           ]),
-    Shape("Galaxy Blackhole", f"tests/machines/tt-galaxy-bh; {UMD}/blackhole_galaxy.yaml: two cables a link, trays 1-2 and 3-4 fully linked",
+    Shape("Galaxy Blackhole", f"tests/machines/tt-galaxy-bh; {UMD}/blackhole_galaxy.yaml, two cables a link",
           shipped("tt-galaxy-bh", "tenstorrent.com/galaxy-chip", GALAXY_BH, "blackhole_galaxy.yaml"), [
               Ask(4, 6 * ON_TRAY + 4 * 200, "a square on one tray", [0, 1, 4, 5]),
               Ask(8, 28 * ON_TRAY + 10 * 200, "a tray: 10 links of two cables", tray(0)),

@@ -96,6 +96,23 @@ TEST(Plan, LinkedPairs) {
   EXPECT_EQ(Summary(planned.plan), "tenstorrent.com/n300-pair: 0000:31:00.0+0000:4b:00.0 0000:b1:00.0+0000:ca:00.0\n");
 }
 
+// What a group leaves over is offered singly.
+TEST(Plan, LeftoversOfAGroup) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, R"(
+[[links]]
+source = "toml"
+between = [{ from = "0000:31:00.0", to = "0000:4b:00.0" }]
+[[resource]]
+name = "example.com/pair"
+unit = "group"
+group_by = "links"
+size = 2
+)");
+  EXPECT_EQ(Summary(planned.plan), "example.com/pair: 0000:31:00.0+0000:4b:00.0\ntenstorrent.com/n300: 0000:b1:00.0 0000:ca:00.0\n");
+  EXPECT_THAT(planned.plan.not_offered, IsEmpty());
+}
+
 TEST(Plan, TheOperatorsResourcesComeFirst) {
   auto root = LoadMachine("tenstorrent-4x-n300");
   Planned planned = PlanOf(*root, R"(
@@ -149,7 +166,7 @@ TEST(Plan, NamesAndIdsThatTheKubeletRefuses) {
   EXPECT_TRUE(planned.diagnostics.ok());
   EXPECT_THAT(Reasons(planned.plan)["0000:31:00.0"], HasSubstr("resource name 'tenstorrent.com/n 300'"));
   EXPECT_THAT(planned.plan.resources.at(0).units, SizeIs(3));
-  Planned ids = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nid = \"{serial}{serial}{serial}{serial}\"\n");
+  Planned ids = PlanOf(*root, "drop = [\"tenstorrent.com/*\"]\n[[resource]]\nname = \"a.com/x\"\nid = \"{serial}{serial}{serial}{serial}\"\n");
   EXPECT_THAT(Reasons(ids.plan)["0000:4b:00.0"], HasSubstr("it has 64 characters, the kubelet allows 63"));
 }
 

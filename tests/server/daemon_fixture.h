@@ -107,7 +107,8 @@ class DaemonFixture : public ::testing::Test {
   bool Await(size_t healthy, size_t unhealthy = 0) { return kubelet_.AwaitDevices(kGizmo, healthy, unhealthy, kPatience); }
   std::set<std::string> Sick() {
     std::set<std::string> ids;
-    for (const auto& [id, device] : kubelet_.resources()[kGizmo]) {
+    KubeletStandIn::Resources resources = kubelet_.resources();
+    for (const auto& [id, device] : resources[kGizmo]) {
       if (!device.healthy) ids.insert(id);
     }
     return ids;

@@ -55,7 +55,8 @@ LABEL  = [{ value = "{count}", when = { "settings.label" = "on" } }]
 name = "example.com/{model}"
 )toml";
 
-// Cards are numbered from 0; card i is function 0000:0i:00.0, cards with i below 4 are on NUMA node 0, others on node 1.
+// Cards are numbered from 0. Card i below 4 is function 0000:0i:00.0 at root bus 00 and NUMA node 0, any other is
+// 0000:8i:00.0 at root bus 80 and node 1.
 class GizmoMachine {
  public:
   explicit GizmoMachine(int cards = 0) {
@@ -70,7 +71,7 @@ class GizmoMachine {
     for (int i = 0; i < cards; ++i) AddCard(i, i);
   }
 
-  static std::string Address(int card) { return fmt::format("0000:0{}:00.0", card); }
+  static std::string Address(int card) { return fmt::format("0000:{}{}:00.0", card < 4 ? 0 : 8, card); }
 
   const std::string& dir() const { return dir_.path(); }
   std::string root() const { return dir_ / "root"; }
@@ -94,14 +95,14 @@ class GizmoMachine {
     Write(function + "/numa_node", card < 4 ? "0\n" : "1\n");
     Write(function + "/local_cpulist", card < 4 ? "0-3\n" : "4-7\n");
     Link(function + "/driver", "../../../bus/pci/drivers/gizmo");
-    Link("sys/bus/pci/devices/" + Address(card), "../../../devices/pci0000:00/" + Address(card));
+    Link("sys/bus/pci/devices/" + Address(card), "../../../" + function.substr(4));
     Write(fmt::format("dev/gizmo/{}", ordinal), "");
     std::string entry = fmt::format("{}/gizmo/gizmo{}", function, ordinal);
     Write(entry + "/model", model + "\n");
     Write(entry + "/state", "ok\n");
     Link(entry + "/device", "../../../" + Address(card));
     Link(fmt::format("sys/class/gizmo/gizmo{}", ordinal),
-         fmt::format("../../devices/pci0000:00/{}/gizmo/gizmo{}", Address(card), ordinal));
+         fmt::format("../../{}/gizmo/gizmo{}", function.substr(4), ordinal));
   }
 
   void RemoveCard(int card) const {
@@ -119,7 +120,7 @@ class GizmoMachine {
   }
 
  private:
-  static std::string Function(int card) { return "sys/devices/pci0000:00/" + Address(card); }
+  static std::string Function(int card) { return fmt::format("sys/devices/pci0000:{}0/{}", card < 4 ? 0 : 8, Address(card)); }
   void Link(const std::string& path, const std::string& target) const {
     std::filesystem::create_directories(std::filesystem::path(Path(path)).parent_path());
     std::filesystem::create_symlink(target, Path(path));

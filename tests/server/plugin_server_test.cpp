@@ -9,6 +9,7 @@
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -324,9 +325,13 @@ TEST_F(PluginServerTest, SurvivesAnUnrulyKubelet) {
       for (int round = 0; !over || round < 20; ++round) {
         Client client = Connect();
         List list(client);
-        if ((round + n) % 3 != 0) EXPECT_EQ(list.Next().size(), 3);
+        if ((round + n) % 3 != 0) {
+          EXPECT_EQ(list.Next().size(), 3);
+        }
         v1beta1::AllocateResponse response;
-        if (round % 2 == 0) EXPECT_TRUE(client.Allocate({Id(0)}, response).ok());
+        if (round % 2 == 0) {
+          EXPECT_TRUE(client.Allocate({Id(0)}, response).ok());
+        }
         list.Cancel();
       }
     });

@@ -87,7 +87,7 @@ TEST(MachineWatch, AStillPictureIsNotWatched) {
 TEST(MachineWatch, FilesOfTheOperator) {
   Settings settings;
   settings.config.profile_dirs = {"/etc/cleave/profiles"};
-  settings.config.links.push_back({.source = "x", .path = "/run/links.yaml", .kind = {}, .pairs = {}, .pos = {}});
+  settings.config.links.emplace_back().path = "/run/links.yaml";
   auto wants = ConfigWants(settings, {.config_file = "/etc/cleave/own.toml", .profile_dirs = {"/opt/p"}, .profile_files = {"/opt/one.toml"}});
   EXPECT_THAT(DirectoriesOf(wants), ElementsAre("/etc/cleave", "/etc/cleave/profiles", "/opt", "/opt/p", "/run"));
   EXPECT_THAT(wants[0].prefixes, ElementsAre("..data", "own.toml"));

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "topology/render_svg.h"
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/machine.h"
+#include "tests/topology/machines.h"
+#include "topology/card_words.h"
+#include "topology/svg_text.h"
+#include "topology/xml_reader.h"
+
+namespace cleave {
+namespace {
+
+using ::testing::AllOf;
+using testing::Captured;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Bytes that are no UTF-8 in all ways, controls, what XML and dot give a meaning, and a turn of the direction
+// of writing.
+constexpr std::string_view kHostile =
+    "<b a=\"1\" c='2'>&amp;]]>--><!-- \\N "
+    "\x01\x1b[31m\x7f\xff\xc3(\xed\xa0\x80\xf8\xc0\xaf\xef\xbf\xbf\xe2\x80\xae\n\t";
+
+std::string LinksOf(const std::string& descriptor) {
+  return fmt::format(
+      "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"cluster-descriptors/{}.yaml\"\n", descriptor);
+}
+
+std::string SvgOf(const Captured& machine, const SvgOptions& options = {}) {
+  return RenderSvg(machine.inventory, machine.MakeGraph(), options);
+}
+
+std::string SvgOf(const Inventory& inventory, const std::vector<Link>& links,
+                  const SvgOptions& options = {}) {
+  return RenderSvg(inventory, Graph(inventory, links, Weights{}), options);
+}
+
+// One document, and the words for every card.
+void ExpectGood(const Inventory& inventory, const std::string& svg) {
+  auto xml = ParseXml(svg);
+  ASSERT_TRUE(xml.ok()) << xml.status();
+  EXPECT_EQ(xml->name, "svg");
+  EXPECT_EQ(xml->Attribute("role"), "img");
+  EXPECT_EQ(svg.find("nan"), std::string::npos);
+  EXPECT_EQ(svg.find("=\"-"), std::string::npos) << "a negative place or size";
+  for (size_t i = 0; i < inventory.cards.size(); ++i) {
+    EXPECT_THAT(svg, HasSubstr(fmt::format("<title>C{} {}", i, EscapeXml(inventory.cards[i].id))));
+    EXPECT_THAT(svg, HasSubstr(fmt::format(">C{}</text>", i)));
+  }
+}
+
+bool HasDot() { return std::system("command -v dot >/dev/null 2>&1") == 0; }  // NOLINT: one thread
+
+// What Graphviz says to it; "" when it is content.
+std::string DotSays(const std::string& dot) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "in.dot", dot);
+  const std::string command =
+      fmt::format("timeout 60 dot -Tsvg -o {0}/out.svg {0}/in.dot >{0}/says 2>&1", dir.path());
+  const int code = std::system(command.c_str());  // NOLINT: one thread
+  return code == 0 ? "" : testing::ReadFileOrDie(dir / "says") + " ";
+}
+
+std::vector<std::string> AllMachines() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(testing::MachinePath(""))) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(".tar.zst")) names.push_back(name.substr(0, name.size() - 8));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST(Svg, IsWellFormedForEveryMachine) {
+  const std::vector<std::string> names = AllMachines();
+  EXPECT_GT(names.size(), 10U);
+  for (const std::string& name : names) {
+    SCOPED_TRACE(name);
+    const Captured machine = testing::Scan(name);
+    ExpectGood(machine.inventory, SvgOf(machine));
+  }
+}
+
+TEST(Svg, ShowsLinksByKindAndWidth) {
+  const Captured machine = testing::Scan("tenstorrent-4x-n300", LinksOf("t3k_cluster_desc"));
+  const std::string svg = SvgOf(machine, {.title = "T3000", .in_use = {}});
+  ExpectGood(machine.inventory, svg);
+  EXPECT_THAT(svg, AllOf(HasSubstr("<title id=\"cleave-title\">T3000</title>"), HasSubstr("NUMA node 1"),
+                         HasSubstr("CPUs 0-27,56-83"), HasSubstr("<title>ethernet x4: C0, C1</title>"),
+                         HasSubstr("ethernet x2, weight 200"), HasSubstr("n300")));
+  EXPECT_THAT(svg, HasSubstr("prefers-color-scheme:dark"));
+}
+
+TEST(Svg, SaysWhatAppearsAndNothingElse) {
+  Inventory inventory = testing::SmallMachine();
+  const std::string plain = SvgOf(inventory, {});
+  EXPECT_THAT(
+      plain, AllOf(HasSubstr(">healthy<"), HasSubstr(">switch<"), Not(HasSubstr(">unhealthy<")),
+                   Not(HasSubstr(">in use<")), Not(HasSubstr("class=\"board\"")), Not(HasSubstr("weight "))));
+  inventory.cards[0].health = Health::kUnhealthy;
+  inventory.cards[0].reason = "too hot";
+  inventory.cards[1].health = Health::kUnknown;
+  inventory.cards[2].waiting = true;
+  inventory.cards[3].present = false;
+  inventory.cards[5].board = inventory.cards[6].board = "B7";
+  const std::string marked = SvgOf(inventory, {}, {.title = "", .in_use = {inventory.cards[4].id, "nobody"}});
+  ExpectGood(inventory, marked);
+  for (const char* text : {"unhealthy", "unknown", "waiting", "gone", "in use", "too hot", "board B7"}) {
+    EXPECT_THAT(marked, HasSubstr(fmt::format(">{}<", text)));
+  }
+}
+
+TEST(Svg, PiecesStandInsideTheirCard) {
+  Inventory inventory = testing::SmallMachine();
+  for (size_t i : {0U, 1U}) {
+    inventory.cards[i].piece_of = "one";
+    inventory.cards[i].pieces = 2;
+  }
+  const std::string svg =
+      SvgOf(inventory, {{0, 1, "inner", 1, 0}, {0, 2, "outer", 2, 0}, {1, 2, "outer", 2, 0}});
+  ExpectGood(inventory, svg);
+  EXPECT_THAT(svg, AllOf(HasSubstr(">2 pieces<"), HasSubstr("7 cards, 1 of them in 2 pieces"),
+                         HasSubstr("<title>2 × outer x2: C0, C1, C2</title>"),
+                         HasSubstr("1 link between pieces of one card")));
+}
+
+TEST(Svg, ForeignBytesStayText) {
+  Inventory inventory = testing::SmallMachine();
+  const std::string text(kHostile);
+  for (Card& card : inventory.cards) {
+    card.id += text;
+    card.profile = card.board = card.reason = text;
+    card.attributes = {{text, text}, {"model", text}};
+    card.nodes = {{text, "/dev/" + text}};
+    card.warnings = {text};
+    card.health = Health::kUnknown;
+  }
+  inventory.functions[0].link = text;
+  const std::vector<Link> links = {{0, 7, text, 1.5, 0}};
+  const std::string svg = SvgOf(inventory, links, {.title = text, .in_use = {inventory.cards[1].id}});
+  auto xml = ParseXml(svg);
+  ASSERT_TRUE(xml.ok()) << xml.status();
+  EXPECT_THAT(svg, AllOf(HasSubstr("&lt;b a=&quot;1&quot;"), Not(HasSubstr("<b ")), Not(HasSubstr("\x1b")),
+                         Not(HasSubstr("\xff")), Not(HasSubstr("\xe2\x80\xae")), HasSubstr("\uFFFD")));
+  if (!HasDot()) GTEST_SKIP() << "no Graphviz";
+  EXPECT_EQ(DotSays(RenderDot(inventory, Graph(inventory, links, Weights{}))), "");
+}
+
+TEST(Svg, AFewCardsMoreOrLessAreFine) {
+  for (int cards = 0; cards <= 70; ++cards) {
+    SCOPED_TRACE(cards);
+    Inventory inventory;
+    testing::AddNode(inventory, 0, 4, {10, 21});
+    testing::AddNode(inventory, 1, 4, {21, 10});
+    std::vector<Link> links;
+    for (int i = 0; i < cards; ++i) {
+      testing::AddCard(inventory, {"pci0000:00", "0000:00:01.0", fmt::format("0000:{:02x}:00.0", i + 1)},
+                       i % 2);
+      for (int other = i % 7; other < i; other += 11) {
+        links.push_back({static_cast<size_t>(other), static_cast<size_t>(i), "ring", 1.0 + i % 3, 0});
+      }
+    }
+    ExpectGood(inventory, SvgOf(inventory, links));
+  }
+}
+
+TEST(Svg, LinksBetweenEveryTwoAreOneBar) {
+  Inventory inventory = testing::SmallMachine();
+  std::vector<Link> links;
+  for (size_t a = 0; a < 5; ++a) {
+    for (size_t b = a + 1; b < 5; ++b) links.push_back({a, b, "fabric", 1, 0});
+  }
+  EXPECT_THAT(SvgOf(inventory, links),
+              AllOf(HasSubstr("<title>fabric x1, every two: C0, C1, C2, C3, C4</title>"),
+                    HasSubstr("a link between every two")));
+  links.pop_back();
+  EXPECT_THAT(SvgOf(inventory, links), Not(HasSubstr("every two")));
+}
+
+TEST(Svg, TheSameMachineGivesTheSamePicture) {
+  Captured machine = testing::Scan("tt-galaxy-bh", LinksOf("blackhole_galaxy"));
+  const std::string svg = SvgOf(machine);
+  const std::string dot = RenderDot(machine.inventory, machine.MakeGraph());
+  EXPECT_EQ(SvgOf(machine), svg);
+  std::reverse(machine.links.begin(), machine.links.end());
+  EXPECT_EQ(SvgOf(machine), svg);
+  EXPECT_EQ(RenderDot(machine.inventory, machine.MakeGraph()), dot);
+  EXPECT_LT(svg.size(), 100000U);
+}
+
+TEST(Dot, GraphvizReadsIt) {
+  if (!HasDot()) GTEST_SKIP() << "no Graphviz";
+  for (const std::string& name : AllMachines()) {
+    const Captured machine = testing::Scan(name);
+    EXPECT_EQ(DotSays(RenderDot(machine.inventory, machine.MakeGraph())), "") << name;
+  }
+  const Captured linked = testing::Scan("tenstorrent-4x-n300", LinksOf("t3k_cluster_desc"));
+  EXPECT_EQ(DotSays(RenderDot(linked.inventory, linked.MakeGraph())), "");
+}
+
+TEST(Dot, NamesPlacesCardsAndLinks) {
+  const Captured machine = testing::Scan("tenstorrent-4x-n300", LinksOf("t3k_cluster_desc"));
+  const std::string dot = RenderDot(machine.inventory, machine.MakeGraph());
+  EXPECT_THAT(dot, AllOf(HasSubstr("label=\"NUMA node 0\\nCPUs 0-27,56-83\""),
+                         HasSubstr("label=\"pci0000:30\\n30:02.0\""), HasSubstr("C0 n300\\n31:00.0"),
+                         HasSubstr("c0 -- c1 ["), HasSubstr("\"ethernet x4\"")));
+  for (const Card& card : machine.inventory.cards) EXPECT_THAT(dot, HasSubstr(card.id));
+}
+
+TEST(SvgText, CleanTextIsWellFormed) {
+  EXPECT_EQ(CleanText("a é 中 😀"), "a é 中 😀");
+  EXPECT_EQ(CleanText("a\tb\nc"), "a b c");
+  for (const char* wrong :
+       {"\x01", "\x7f", "\x80", "\xff", "\xc2", "\xc0\x80", "\xe2\x82", "\xef\xbf\xbe", "\u202e"}) {
+    EXPECT_THAT(CleanText(wrong), ::testing::StartsWith("\uFFFD"));
+  }
+  EXPECT_EQ(CleanText("\xf4\x90\x80\x80"), "\uFFFD\uFFFD\uFFFD\uFFFD") << "beyond U+10FFFF";
+  EXPECT_EQ(CleanText(std::string_view("a\0b", 3)), "a\uFFFDb");
+  EXPECT_EQ(EscapeXml("<&>\"'"), "&lt;&amp;&gt;&quot;&#39;");
+}
+
+TEST(SvgText, FitsTheRoom) {
+  const Font font{.size = 10};
+  EXPECT_EQ(Ellipsize("short", font, 100), "short");
+  const std::string cut = Ellipsize("ééééééééééééééééééééé", font, 60);
+  EXPECT_THAT(cut, ::testing::EndsWith("é…"));
+  EXPECT_LE(TextWidth(cut, font), 60);
+  EXPECT_EQ(Ellipsize("wide", font, 3), "");
+  EXPECT_EQ(Number(12.04), "12");
+  EXPECT_EQ(Number(-0.01), "0");
+}
+
+TEST(CardWords, TheModelIsTextThatTells) {
+  Card card;
+  card.profile = "maker";
+  card.attributes = {
+      {"asic", std::string("0123456789ABCDEF")}, {"firmware", std::string("19.2.0.0")}, {"n", int64_t{3}}};
+  EXPECT_EQ(ModelOf(card), "maker");
+  card.attributes["form"] = std::string("OAM");
+  EXPECT_EQ(ModelOf(card), "OAM");
+  card.attributes["model"] = std::string("X-1");
+  EXPECT_EQ(ModelOf(card), "X-1");
+}
+
+TEST(CardWords, DomainsAreSaidWhereThereIsMoreThanOne) {
+  Inventory inventory = testing::SmallMachine();
+  EXPECT_EQ(ShortNames(inventory)("0000:05:00.0"), "05:00.0");
+  EXPECT_EQ(ShortNames(inventory)("pci0000:00"), "pci0000:00");
+  testing::AddFunction(inventory, {"pci0001:00", "0001:00:01.0"}, 0);
+  EXPECT_EQ(ShortNames(inventory)("0000:05:00.0"), "0000:05:00.0");
+}
+
+}  // namespace
+}  // namespace cleave
