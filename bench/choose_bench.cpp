@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long GetPreferredAllocation thinks: trees (what PCIe gives) and the same with random links on top, for n units and k
-// of them. Counters: steps, and 1 where the answer was proven best.
+// How long GetPreferredAllocation thinks: trees (what PCIe gives) and the same with random links on top, for
+// n units and k of them. Counters: steps, and 1 where the answer was proven best.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
@@ -34,7 +34,8 @@ UnitTopology Machine(size_t n, bool links) {
     std::iota(units.begin(), units.end(), first);
     topology.subtrees[0].push_back(units);
   }
-  for (size_t first = 0; first + 4 <= n; first += 4) topology.subtrees[1].push_back({first, first + 1, first + 2, first + 3});
+  for (size_t first = 0; first + 4 <= n; first += 4)
+    topology.subtrees[1].push_back({first, first + 1, first + 2, first + 3});
   FindTree(topology);
   return topology;
 }

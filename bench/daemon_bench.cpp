@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the real daemon costs: a `cleave serve` process on an unpacked machine of 8 cards beside a kubelet stand-in.
+// What the real daemon costs: a `cleave serve` process on an unpacked machine of 8 cards beside a kubelet
+// stand-in.
 //   daemon_bench CLEAVE MACHINE_DIR [SECONDS_OF_IDLENESS]
 // Prints a table in Markdown: start to registered, the kubelet's socket to registered again, Allocate and
-// GetPreferredAllocation as seen by the kubelet (medians and 99th percentiles), memory, CPU time and messages when idle.
+// GetPreferredAllocation as seen by the kubelet (medians and 99th percentiles), memory, CPU time and messages
+// when idle.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <spawn.h>
@@ -83,7 +85,9 @@ class Process {
   pid_t pid_ = -1;
 };
 
-void Row(const std::string& what, const std::string& measured, const std::string& goal) { fmt::print("| {} | {} | {} |\n", what, measured, goal); }
+void Row(const std::string& what, const std::string& measured, const std::string& goal) {
+  fmt::print("| {} | {} | {} |\n", what, measured, goal);
+}
 
 int Run(const std::string& binary, const std::string& machine, int idle_seconds) {
   std::string pattern = (std::filesystem::temp_directory_path() / "cleave-bench-XXXXXX").string();
@@ -91,8 +95,10 @@ int Run(const std::string& binary, const std::string& machine, int idle_seconds)
   std::string dir = pattern;
   const std::string resource = "tenstorrent.com/n150";
   const size_t cards = 8;
-  std::ofstream(dir + "/one.toml") << "[log]\nlevel = \"warning\"\n[profile.tenstorrent]\nheartbeat = \"ignore\"\n";
-  std::vector<std::string> words = {"serve", "--root", machine, "--kubelet-dir", dir + "/kubelet", "--node-name", "bench", "--config", dir + "/one.toml"};
+  std::ofstream(dir + "/one.toml")
+      << "[log]\nlevel = \"warning\"\n[profile.tenstorrent]\nheartbeat = \"ignore\"\n";
+  std::vector<std::string> words = {"serve",       "--root", machine,    "--kubelet-dir",  dir + "/kubelet",
+                                    "--node-name", "bench",  "--config", dir + "/one.toml"};
   fmt::print("| what | measured | goal |\n|---|---|---|\n");
 
   KubeletStandIn kubelet(dir + "/kubelet");
@@ -104,7 +110,10 @@ int Run(const std::string& binary, const std::string& machine, int idle_seconds)
     if (!kubelet.AwaitDevices(resource, cards)) return 1;
     starts.push_back(Ms(Clock::now() - start));
   }
-  Row("start to registered and listed, 8 cards", fmt::format("median {:.1f} ms, worst of {} {:.1f} ms", Quantile(starts, 0.5), kStarts, Quantile(starts, 1)), "30 ms");
+  Row("start to registered and listed, 8 cards",
+      fmt::format("median {:.1f} ms, worst of {} {:.1f} ms", Quantile(starts, 0.5), kStarts,
+                  Quantile(starts, 1)),
+      "30 ms");
   {
     Process daemon(binary, words);
     if (!kubelet.AwaitDevices(resource, cards)) return 1;
@@ -115,7 +124,10 @@ int Run(const std::string& binary, const std::string& machine, int idle_seconds)
       if (!kubelet.Start().ok() || !kubelet.AwaitDevices(resource, cards)) return 1;
       back.push_back(Ms(Clock::now() - start));
     }
-    Row("kubelet's socket to registered and listed again", fmt::format("median {:.1f} ms, worst of {} {:.1f} ms", Quantile(back, 0.5), kStarts, Quantile(back, 1)), "100 ms");
+    Row("kubelet's socket to registered and listed again",
+        fmt::format("median {:.1f} ms, worst of {} {:.1f} ms", Quantile(back, 0.5), kStarts,
+                    Quantile(back, 1)),
+        "100 ms");
     std::vector<double> allocate;
     std::vector<double> prefer;
     for (int i = 0; i < kCalls; ++i) {
@@ -125,13 +137,18 @@ int Run(const std::string& binary, const std::string& machine, int idle_seconds)
       prefer.push_back(Ms(grant->prefer_took));
       kubelet.Release("pod");
     }
-    Row(fmt::format("Allocate over the socket, {} calls", kCalls), fmt::format("p50 {:.3f} ms, p99 {:.3f} ms", Quantile(allocate, 0.5), Quantile(allocate, 0.99)), "p99 0.4 ms");
-    Row(fmt::format("GetPreferredAllocation over the socket, {} calls", kCalls), fmt::format("p50 {:.3f} ms, p99 {:.3f} ms", Quantile(prefer, 0.5), Quantile(prefer, 0.99)), "");
+    Row(fmt::format("Allocate over the socket, {} calls", kCalls),
+        fmt::format("p50 {:.3f} ms, p99 {:.3f} ms", Quantile(allocate, 0.5), Quantile(allocate, 0.99)),
+        "p99 0.4 ms");
+    Row(fmt::format("GetPreferredAllocation over the socket, {} calls", kCalls),
+        fmt::format("p50 {:.3f} ms, p99 {:.3f} ms", Quantile(prefer, 0.5), Quantile(prefer, 0.99)), "");
   }
   // Eight resources, HTTP on.
   std::ofstream eight(dir + "/eight.toml");
-  eight << "http = \"127.0.0.1:0\"\n[log]\nlevel = \"warning\"\n[profile.tenstorrent]\nheartbeat = \"ignore\"\n";
-  for (int i = 0; i < 8; ++i) eight << fmt::format("[[resource]]\nname = \"example.com/r{}\"\nwhere = {{ ordinal = {} }}\n", i, i);
+  eight << "http = \"127.0.0.1:0\"\n[log]\nlevel = \"warning\"\n[profile.tenstorrent]\nheartbeat = "
+           "\"ignore\"\n";
+  for (int i = 0; i < 8; ++i)
+    eight << fmt::format("[[resource]]\nname = \"example.com/r{}\"\nwhere = {{ ordinal = {} }}\n", i, i);
   eight.close();
   words.back() = dir + "/eight.toml";
   Process daemon(binary, words);
@@ -142,8 +159,12 @@ int Run(const std::string& binary, const std::string& machine, int idle_seconds)
   double before = daemon.CpuSeconds();
   std::this_thread::sleep_for(std::chrono::seconds(idle_seconds));  // idleness is what is measured
   double used = daemon.CpuSeconds() - before;
-  Row("resident memory, 8 resources, HTTP on", fmt::format("{:.1f} MB", static_cast<double>(daemon.Resident()) / 1000), "10 MB");
-  Row(fmt::format("idle for {} s", idle_seconds), fmt::format("{:.3f} % of a core, {} lists sent", 100 * used / idle_seconds, kubelet.counters().lists - lists), "0.1 %, 0 lists");
+  Row("resident memory, 8 resources, HTTP on",
+      fmt::format("{:.1f} MB", static_cast<double>(daemon.Resident()) / 1000), "10 MB");
+  Row(fmt::format("idle for {} s", idle_seconds),
+      fmt::format("{:.3f} % of a core, {} lists sent", 100 * used / idle_seconds,
+                  kubelet.counters().lists - lists),
+      "0.1 %, 0 lists");
   std::error_code ignored;
   std::filesystem::remove_all(dir, ignored);
   return 0;

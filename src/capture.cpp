@@ -28,9 +28,9 @@
 namespace cleave {
 namespace {
 
-constexpr size_t kMostBytes = 4096;   // of one attribute
-constexpr size_t kConfigBytes = 64;   // the standard header of the configuration space
-constexpr int kDeepest = 3;           // folders below a PCI function: class/entry/group
+constexpr size_t kMostBytes = 4096;  // of one attribute
+constexpr size_t kConfigBytes = 64;  // the standard header of the configuration space
+constexpr int kDeepest = 3;          // folders below a PCI function: class/entry/group
 
 class Capture {
  public:
@@ -46,7 +46,8 @@ class Capture {
     Tree("sys/devices/virtual/kfd/kfd/topology", 4);
     Link("sys/class/kfd/kfd");
     if (!root_.ReadLink("sys/class/kfd/kfd").ok()) Tree("sys/class/kfd/kfd/topology", 4);
-    for (const char* file : {"sys/class/dmi/id/board_name", "sys/class/dmi/id/product_name"}) File(file, kMostBytes);
+    for (const char* file : {"sys/class/dmi/id/board_name", "sys/class/dmi/id/product_name"})
+      File(file, kMostBytes);
     for (const std::string& path : root_.Glob("sys/module/*/version")) {
       if (drivers_.contains(Split(path, '/')[2])) File(path, kMostBytes);
     }
@@ -72,8 +73,8 @@ class Capture {
 
   // Binary windows into the device, and files that act when read or written.
   static bool IsWanted(std::string_view name) {
-    for (std::string_view prefix : {"resource", "rom", "vpd", "remove", "rescan", "reset", "msi_", "power", "driver_override",
-                                    "irq", "d3cold", "p2pmem", "uevent_helper"}) {
+    for (std::string_view prefix : {"resource", "rom", "vpd", "remove", "rescan", "reset", "msi_", "power",
+                                    "driver_override", "irq", "d3cold", "p2pmem", "uevent_helper"}) {
       if (name.starts_with(prefix)) return false;
     }
     return true;
@@ -139,13 +140,17 @@ class Capture {
 
   void Numa() {
     for (const char* folder : {"sys/devices/system/node", "sys/devices/system/cpu"}) {
-      for (const char* file : {"online", "possible", "present"}) File(fmt::format("{}/{}", folder, file), kMostBytes);
+      for (const char* file : {"online", "possible", "present"})
+        File(fmt::format("{}/{}", folder, file), kMostBytes);
     }
     for (const std::string& node : root_.Glob("sys/devices/system/node/node[0-9]*")) {
-      for (const char* file : {"cpulist", "cpumap", "distance"}) File(fmt::format("{}/{}", node, file), kMostBytes);
+      for (const char* file : {"cpulist", "cpumap", "distance"})
+        File(fmt::format("{}/{}", node, file), kMostBytes);
       for (const std::string& file : root_.Glob(node + "/hugepages/*/*_hugepages")) File(file, kMostBytes);
     }
-    for (const std::string& file : root_.Glob("sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id")) File(file, kMostBytes);
+    for (const std::string& file :
+         root_.Glob("sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id"))
+      File(file, kMostBytes);
   }
 
   void Functions() {
@@ -232,22 +237,27 @@ int RunCapture(const NodeOptions& options, const std::string& file) {
     return 1;
   };
   if (file != "-" && !file.ends_with(".tar") && !file.ends_with(".tar.gz") && !file.ends_with(".tar.zst")) {
-    return fail(absl::InvalidArgumentError(fmt::format("{}: the name must end in .tar, .tar.gz or .tar.zst", file)));
+    return fail(
+        absl::InvalidArgumentError(fmt::format("{}: the name must end in .tar, .tar.gz or .tar.zst", file)));
   }
   absl::StatusOr<std::unique_ptr<HostRoot>> root = OpenHostRoot(options.root);
   if (!root.ok()) return fail(root.status());
   Diagnostics diagnostics;
-  Settings settings = LoadSettings({options.config_file, options.profile_dirs, options.profile_files}, diagnostics);
+  Settings settings =
+      LoadSettings({options.config_file, options.profile_dirs, options.profile_files}, diagnostics);
   for (const Diagnostic& error : diagnostics.errors()) fmt::print(stderr, "{}\n", ToString(error));
   if (!diagnostics.ok()) return 1;
   Capture capture(**root);
   capture.Run(settings);
   std::vector<ArchiveEntry> entries = capture.Entries();
   bool to_stdout = file == "-";
-  absl::Status status = WriteArchive(to_stdout ? "/dev/stdout" : file, to_stdout ? "machine" : TopName(file), entries);
+  absl::Status status =
+      WriteArchive(to_stdout ? "/dev/stdout" : file, to_stdout ? "machine" : TopName(file), entries);
   if (!status.ok()) return fail(status);
-  fmt::print(stderr, "{}: {} entries. Serial numbers of cards and the like are among them; look before you give it away.\n",
-             to_stdout ? "standard output" : file, entries.size());
+  fmt::print(
+      stderr,
+      "{}: {} entries. Serial numbers of cards and the like are among them; look before you give it away.\n",
+      to_stdout ? "standard output" : file, entries.size());
   return 0;
 }
 

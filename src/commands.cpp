@@ -50,7 +50,8 @@ std::optional<NodeView> Look(const NodeOptions& options) {
 }
 
 // Ids to indexes of units; nullopt (said) when one is not known.
-std::optional<std::vector<size_t>> UnitIndexes(const Resource& resource, const std::vector<std::string>& ids) {
+std::optional<std::vector<size_t>> UnitIndexes(const Resource& resource,
+                                               const std::vector<std::string>& ids) {
   std::vector<size_t> indexes;
   for (const std::string& id : ids) {
     const Unit* found = resource.Find(id);
@@ -82,7 +83,9 @@ int PrintPicture(const TopologyOptions& options, const Inventory& inventory, con
     Complain(fmt::format("there is no card '{}'{}", id, DidYouMean(id, known)));
     return 1;
   }
-  Print(RenderSvg(inventory, graph, {.title = PictureTitle(options.node), .in_use = {options.in_use.begin(), options.in_use.end()}}));
+  Print(RenderSvg(
+      inventory, graph,
+      {.title = PictureTitle(options.node), .in_use = {options.in_use.begin(), options.in_use.end()}}));
   return 0;
 }
 
@@ -95,7 +98,8 @@ int RunCheck(const CheckOptions& options) {
     return 1;
   }
   for (const Resource& resource : view->plan.resources) {
-    if (absl::StatusOr<std::string> path = SocketPath(options.kubelet_dir, resource.name, "000000"); !path.ok()) {
+    if (absl::StatusOr<std::string> path = SocketPath(options.kubelet_dir, resource.name, "000000");
+        !path.ok()) {
       view->diagnostics.Error(resource.pos, MessageOf(path.status()));
     }
   }
@@ -146,7 +150,8 @@ int RunPrefer(const PreferOptions& options) {
   if (resource == nullptr) {
     std::vector<std::string> names;
     for (const Resource& one : view->plan.resources) names.push_back(one.name);
-    Complain(fmt::format("this node does not offer '{}'{}", options.resource, DidYouMean(options.resource, names)));
+    Complain(fmt::format("this node does not offer '{}'{}", options.resource,
+                         DidYouMean(options.resource, names)));
     return 1;
   }
   Preferred preferred;
@@ -167,7 +172,8 @@ int RunPrefer(const PreferOptions& options) {
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   if (options.size > all.size()) {
-    Complain(fmt::format("{} of {} were asked for, {} are available", options.size, resource->name, all.size()));
+    Complain(
+        fmt::format("{} of {} were asked for, {} are available", options.size, resource->name, all.size()));
     return 1;
   }
   if (must->size() > options.size) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands that print and end. Each returns the exit code: 0 all well, 1 something is wrong with the configuration, the
-// machine or the question (said on standard error). Usage errors (2) are main's.
+// The commands that print and end. Each returns the exit code: 0 all well, 1 something is wrong with the
+// configuration, the machine or the question (said on standard error). Usage errors (2) are main's.
 #ifndef CLEAVE_COMMANDS_H_
 #define CLEAVE_COMMANDS_H_
 
@@ -36,7 +36,7 @@ struct PreferOptions : PrintOptions {
 };
 
 struct CheckOptions : PrintOptions {
-  std::string kubelet_dir;            // for the length of socket paths
+  std::string kubelet_dir;  // for the length of socket paths
 };
 
 int RunCheck(const CheckOptions& options);

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/code_pages.h"
 #include "base/host_root.h"
 #include "base/log.h"
 #include "base/mutex.h"
@@ -48,11 +49,13 @@ using Clock = EventLoop::Clock;
 // Events of one change come close together.
 constexpr std::chrono::milliseconds kMachineSettles{50};
 constexpr std::chrono::milliseconds kFilesSettle{200};
+// By then everything is registered, and what is needed from here on is little.
+constexpr std::chrono::seconds kStarted{15};
 // A main loop that is at one thing for longer than this is stuck.
 constexpr std::chrono::seconds kStuck{10};
 // A kubelet that has just started does not know its pods yet, so it is asked again after it appeared.
-constexpr std::chrono::seconds kAskAfter[] = {std::chrono::seconds(1), std::chrono::seconds(5), std::chrono::seconds(20),
-                                              std::chrono::seconds(60)};
+constexpr std::chrono::seconds kAskAfter[] = {std::chrono::seconds(1), std::chrono::seconds(5),
+                                              std::chrono::seconds(20), std::chrono::seconds(60)};
 
 LogLevel LevelOf(const std::string& name, LogLevel otherwise) {
   if (name == "debug") return LogLevel::kDebug;
@@ -69,7 +72,8 @@ LogFormat FormatOf(const std::string& name, LogFormat otherwise) {
 }
 
 void LogDiagnostics(const Diagnostics& diagnostics) {
-  for (const Diagnostic& error : diagnostics.errors()) Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});
+  for (const Diagnostic& error : diagnostics.errors())
+    Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});
 }
 
 // A kernel speaks of its own machine only, not of a directory that looks like one.
@@ -187,20 +191,22 @@ bool Daemon::Impl::SetUp() {
     const Config& config = keeper->settings().config;
     SetUpLog(FormatOf(options.log_format, config.log_format), LevelOf(options.log_level, config.log_level));
     Log(LogLevel::kInfo, "start",
-        {{"version", options.version}, {"root", options.node.root}, {"node", options.node.node_name}, {"kubelet_dir", options.kubelet_dir}});
+        {{"version", options.version},
+         {"root", options.node.root},
+         {"node", options.node.node_name},
+         {"kubelet_dir", options.kubelet_dir}});
   }
   LogDiagnostics(diagnostics);
   if (!good || !keeper->Look(Clock::now()) || !StartHttp()) return false;
 
   client = NewKubeletClient(loop, options.kubelet_dir);
   registrar = std::make_unique<Registrar>(loop, *client, metrics, [this] { UpdateReadiness(); });
-  plugins = std::make_unique<PluginSet>(loop, *root, metrics, *registrar,
-                                        PluginSet::Options{.kubelet_dir = options.kubelet_dir,
-                                                           .instance = NewInstanceId(),
-                                                           .rescan = [this] {
-                                                             Look();
-                                                             plugins->AnswerWaiting();
-                                                           }});
+  plugins = std::make_unique<PluginSet>(
+      loop, *root, metrics, *registrar,
+      PluginSet::Options{.kubelet_dir = options.kubelet_dir, .instance = NewInstanceId(), .rescan = [this] {
+                           Look();
+                           plugins->AnswerWaiting();
+                         }});
   for (const std::string& name : RemoveStaleSockets(PluginDirectory(options.kubelet_dir))) {
     Log(LogLevel::kInfo, "removed a socket that a process before left behind", {{"socket", name}});
   }
@@ -209,16 +215,19 @@ bool Daemon::Impl::SetUp() {
   WatchEverything();
   CheckKubelet(false);
   look_timer = loop.RunAfter(keeper->LookAgainIn(), [this] { Look(); });
+  loop.RunAfter(kStarted, [] { DropStartUpCode(); });
   return true;
 }
 
 bool Daemon::Impl::StartHttp() {
-  std::string address = options.http_address.empty() ? keeper->settings().config.http_address : options.http_address;
+  std::string address =
+      options.http_address.empty() ? keeper->settings().config.http_address : options.http_address;
   if (address.empty()) return true;
   HttpServer::Sources sources;
   sources.metrics = [this] { return metrics.Text(); };
   sources.health = [this] {
-    return loop.BusyFor() < kStuck ? HttpServer::Page{200, "ok\n"} : HttpServer::Page{503, "the main loop is stuck\n"};
+    return loop.BusyFor() < kStuck ? HttpServer::Page{200, "ok\n"}
+                                   : HttpServer::Page{503, "the main loop is stuck\n"};
   };
   sources.ready = [this] { return Readiness(); };
   absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(address, std::move(sources));
@@ -240,10 +249,11 @@ void Daemon::Impl::WatchEverything() {
     if (uevents == nullptr) Log(LogLevel::kInfo, "no uevents here, changes are found by looking again");
   }
   std::string directory = std::filesystem::absolute(PluginDirectory(options.kubelet_dir)).string();
-  watcher->Watch("kubelet", {{directory, {"kubelet.sock", "cleave-"}, false}}, [this](const FileWatcher::Change& change) {
-    plugins->CheckSockets();
-    CheckKubelet(change.created && change.name == "kubelet.sock");
-  });
+  watcher->Watch("kubelet", {{directory, {"kubelet.sock", "cleave-"}, false}},
+                 [this](const FileWatcher::Change& change) {
+                   plugins->CheckSockets();
+                   CheckKubelet(change.created && change.name == "kubelet.sock");
+                 });
 }
 
 void Daemon::Impl::Stop() {
@@ -308,10 +318,13 @@ void Daemon::Impl::Publish() {
   metrics.SetPlan(*keeper->plan());
   watcher->Watch("machine", MachineWants(*root, keeper->settings(), *keeper->plan()->inventory),
                  [this](const FileWatcher::Change& /*change*/) { LookSoon(); });
-  watcher->Watch("files", ConfigWants(keeper->settings(), files), [this](const FileWatcher::Change& /*change*/) {
-    if (reload_timer == 0) reload_timer = loop.RunAfter(kFilesSettle, [this] { Reload("a file changed"); });
-  });
-  if (keeper->AwaitsHeld() && ask_timer == 0 && kubelet) ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
+  watcher->Watch("files", ConfigWants(keeper->settings(), files),
+                 [this](const FileWatcher::Change& /*change*/) {
+                   if (reload_timer == 0)
+                     reload_timer = loop.RunAfter(kFilesSettle, [this] { Reload("a file changed"); });
+                 });
+  if (keeper->AwaitsHeld() && ask_timer == 0 && kubelet)
+    ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
   UpdateReadiness();
 }
 
@@ -321,7 +334,8 @@ void Daemon::Impl::CheckKubelet(bool created) {
   // Where files have no time of birth, only the event tells a new socket from an old one with the same inode.
   bool appeared = now && (now != kubelet || (created && now->born_ns == 0));
   if (!now && !kubelet_known) {
-    Log(LogLevel::kInfo, "the kubelet is not there, waiting for it", {{"socket", KubeletSocketPath(options.kubelet_dir)}});
+    Log(LogLevel::kInfo, "the kubelet is not there, waiting for it",
+        {{"socket", KubeletSocketPath(options.kubelet_dir)}});
   }
   if (!now && kubelet) {
     Log(LogLevel::kInfo, "the kubelet's socket is gone");
@@ -331,7 +345,8 @@ void Daemon::Impl::CheckKubelet(bool created) {
   kubelet = now;
   if (appeared) {
     Log(LogLevel::kInfo, "the kubelet is there", {{"socket", KubeletSocketPath(options.kubelet_dir)}});
-    // The first one is asked before anything is registered, so that the first list lacks nothing that a pod holds.
+    // The first one is asked before anything is registered, so that the first list lacks nothing that a pod
+    // holds.
     AskHeld();
     for (std::chrono::seconds delay : kAskAfter) loop.RunAfter(delay, [this] { AskHeld(); });
     registrar->KubeletAppeared();
@@ -343,7 +358,8 @@ void Daemon::Impl::AskHeld() {
   if (asking) return;
   asking = true;
   loop.Cancel(std::exchange(ask_timer, 0));
-  client->ListHeld([this, asked = Clock::now()](const absl::StatusOr<HeldIds>& held) { Answered(held, asked); });
+  client->ListHeld(
+      [this, asked = Clock::now()](const absl::StatusOr<HeldIds>& held) { Answered(held, asked); });
 }
 
 void Daemon::Impl::Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked) {
@@ -358,7 +374,8 @@ void Daemon::Impl::Answered(const absl::StatusOr<HeldIds>& held, Clock::time_poi
     Look();
   }
   registrar->Start();
-  if (keeper->AwaitsHeld() && ask_timer == 0) ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
+  if (keeper->AwaitsHeld() && ask_timer == 0)
+    ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
 }
 
 void Daemon::Impl::UpdateReadiness() {

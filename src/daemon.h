@@ -20,20 +20,24 @@ struct DaemonOptions {
   std::string log_level;
   std::string version;
   std::string notify_socket;  // $NOTIFY_SOCKET, "" when not run by systemd
-  // How long a device that is gone stays listed at least, and how often the kubelet is asked whether a pod holds one.
+  // How long a device that is gone stays listed at least, and how often the kubelet is asked whether a pod
+  // holds one.
   std::chrono::milliseconds linger{60'000};
   std::chrono::milliseconds ask_every{10'000};
 };
 
-// One thread owns everything: the plan, the servers' life, the registrations. gRPC's threads answer from immutable
-// snapshots and post tasks; whatever happens takes the same way: look at the machine, make a plan, publish it.
+// One thread owns everything: the plan, the servers' life, the registrations. gRPC's threads answer from
+// immutable snapshots and post tasks; whatever happens takes the same way: look at the machine, make a plan,
+// publish it.
 //
-// Threads: Run() once, on a thread that blocks the signals it takes before any other thread exists; Quit() from any.
+// Threads: Run() once, on a thread that blocks the signals it takes before any other thread exists; Quit()
+// from any.
 class Daemon {
  public:
   explicit Daemon(DaemonOptions options);
   ~Daemon();
-  // Until SIGTERM, SIGINT or Quit(). Returns the exit code: 0 stopped, 1 could not start (and the log says why).
+  // Until SIGTERM, SIGINT or Quit(). Returns the exit code: 0 stopped, 1 could not start (and the log says
+  // why).
   int Run();
   void Quit();
 

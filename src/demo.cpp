@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `cleave demo`: the daemon on a captured machine, a kubelet stand-in, and a few pods. Nothing is short-circuited: the
-// daemon is a process of its own and is spoken to over its sockets only.
+// `cleave demo`: the daemon on a captured machine, a kubelet stand-in, and a few pods. Nothing is
+// short-circuited: the daemon is a process of its own and is spoken to over its sockets only.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <spawn.h>
@@ -66,14 +66,18 @@ class Workplace {
 class Served {
  public:
   Served(const std::string& self, const Workplace& place) {
-    std::vector<std::string> words = {"cleave",  "serve",       "--root", place / "machine.tar.zst", "--config",
-                                      place / "cleave.toml", "--kubelet-dir", place / "kubelet",       "--node-name", "demo"};
+    std::vector<std::string> words = {"cleave",        "serve",
+                                      "--root",        place / "machine.tar.zst",
+                                      "--config",      place / "cleave.toml",
+                                      "--kubelet-dir", place / "kubelet",
+                                      "--node-name",   "demo"};
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (place / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (place / "log").c_str(),
+                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (posix_spawn(&pid_, self.c_str(), &actions, nullptr, arguments.data(), environ) != 0) pid_ = -1;
     posix_spawn_file_actions_destroy(&actions);
   }
@@ -96,7 +100,8 @@ class Served {
 
 class Demo {
  public:
-  Demo(const Plan& plan, KubeletStandIn& kubelet) : plan_(plan), resource_(plan.resources.front()), kubelet_(kubelet) {}
+  Demo(const Plan& plan, KubeletStandIn& kubelet)
+      : plan_(plan), resource_(plan.resources.front()), kubelet_(kubelet) {}
 
   // False when the daemon did not do what it should.
   bool Run() {
@@ -108,8 +113,10 @@ class Demo {
     Admit("second-pair", 2);
     auto start = Clock::now();
     fmt::print("\nThe kubelet restarts and forgets who was registered.\n");
-    if (!kubelet_.Restart().ok() || !kubelet_.AwaitDevices(resource_.name, resource_.units.size())) return false;
-    fmt::print("  {} is back with {} devices after {:.0f} ms.\n", resource_.name, resource_.units.size(), Milliseconds(Clock::now() - start));
+    if (!kubelet_.Restart().ok() || !kubelet_.AwaitDevices(resource_.name, resource_.units.size()))
+      return false;
+    fmt::print("  {} is back with {} devices after {:.0f} ms.\n", resource_.name, resource_.units.size(),
+               Milliseconds(Clock::now() - start));
     return good_;
   }
 
@@ -134,11 +141,13 @@ class Demo {
     for (const auto& [name, value] : grant->env) fmt::print("  env {}={}\n", name, value);
     std::vector<size_t> units;
     for (const std::string& id : grant->ids) {
-      if (const Unit* found = resource_.Find(id)) units.push_back(static_cast<size_t>(found - resource_.units.data()));
+      if (const Unit* found = resource_.Find(id))
+        units.push_back(static_cast<size_t>(found - resource_.units.data()));
     }
     std::sort(units.begin(), units.end());
     if (units.size() > 1) fmt::print("  because:\n  {}", PairsText(plan_, resource_, units));
-    fmt::print("  chosen in {:.2f} ms, allocated in {:.2f} ms, over the socket\n", Milliseconds(grant->prefer_took), Milliseconds(grant->allocate_took));
+    fmt::print("  chosen in {:.2f} ms, allocated in {:.2f} ms, over the socket\n",
+               Milliseconds(grant->prefer_took), Milliseconds(grant->allocate_took));
   }
 
   const Plan& plan_;
@@ -169,9 +178,12 @@ int RunDemo(const std::string& self) {
   absl::StatusOr<NodeView> view = LookAtNode(options);
   if (!view.ok()) return Fail(MessageOf(view.status()), "");
   if (!view->diagnostics.ok() || view->plan.resources.empty()) return Fail(view->diagnostics.Text(), "");
-  fmt::print("The machine: a two-socket host with four boards, made after its driver's source and replayed from an archive in this\n"
-             "program (cleave capture makes such archives).\n\n{}\n{}\n",
-             RenderTree(*view->plan.inventory, *view->plan.graph), RenderMatrix(*view->plan.inventory, *view->plan.graph));
+  fmt::print(
+      "The machine: a two-socket host with four boards, made after its driver's source and replayed from an "
+      "archive in this\n"
+      "program (cleave capture makes such archives).\n\n{}\n{}\n",
+      RenderTree(*view->plan.inventory, *view->plan.graph),
+      RenderMatrix(*view->plan.inventory, *view->plan.graph));
   fmt::print("What the node offers:\n{}\n", PlanText(view->plan));
 
   KubeletStandIn kubelet(place / "kubelet");
@@ -180,13 +192,19 @@ int RunDemo(const std::string& self) {
   Served served(self, place);
   if (!served.ok()) return Fail("the daemon cannot be started", place / "log");
   for (const Resource& resource : view->plan.resources) {
-    if (!kubelet.AwaitDevices(resource.name, resource.units.size())) return Fail("the daemon did not register", place / "log");
+    if (!kubelet.AwaitDevices(resource.name, resource.units.size()))
+      return Fail("the daemon did not register", place / "log");
   }
-  fmt::print("cleave serve, a process of its own, is registered with a kubelet stand-in {:.0f} ms after its start.\n", Milliseconds(Clock::now() - start));
+  fmt::print(
+      "cleave serve, a process of its own, is registered with a kubelet stand-in {:.0f} ms after its "
+      "start.\n",
+      Milliseconds(Clock::now() - start));
   if (!Demo(view->plan, kubelet).Run()) return Fail("the daemon did not do what it should", place / "log");
   int code = served.Stop();
   if (code != 0) return Fail(fmt::format("the daemon ended with {}", code), place / "log");
-  fmt::print("\nDone. SIGTERM ended the daemon cleanly. Next: cleave check, cleave topology, cleave serve on a node of yours.\n");
+  fmt::print(
+      "\nDone. SIGTERM ended the daemon cleanly. Next: cleave check, cleave topology, cleave serve on a node "
+      "of yours.\n");
   return 0;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line.
 #include <CLI/CLI.hpp>
-
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -22,56 +21,96 @@ constexpr int kUsage = 2;
 
 // The options that every command has.
 void AddNodeOptions(CLI::App& command, cleave::NodeOptions& node) {
-  command.add_option("--config", node.config_file, "The operator's file (default /etc/cleave/cleave.toml, if it exists)")->type_name("FILE");
-  command.add_option("--profile-dir", node.profile_dirs, "A directory of profiles that add to or replace the shipped ones")->type_name("DIR")->allow_extra_args(false);
-  command.add_option("--profile", node.profile_files, "One more profile; may be given several times")->type_name("FILE")->allow_extra_args(false);
-  command.add_option("--root", node.root, "The host's file system: a directory, or an archive made by 'cleave capture'")
+  command
+      .add_option("--config", node.config_file,
+                  "The operator's file (default /etc/cleave/cleave.toml, if it exists)")
+      ->type_name("FILE");
+  command
+      .add_option("--profile-dir", node.profile_dirs,
+                  "A directory of profiles that add to or replace the shipped ones")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  command.add_option("--profile", node.profile_files, "One more profile; may be given several times")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  command
+      .add_option("--root", node.root,
+                  "The host's file system: a directory, or an archive made by 'cleave capture'")
       ->type_name("DIR|ARCHIVE")
       ->capture_default_str();
-  command.add_option("--node-name", node.node_name, "The name that 'nodes' in cleave.toml are matched with (default: the host's)")
+  command
+      .add_option("--node-name", node.node_name,
+                  "The name that 'nodes' in cleave.toml are matched with (default: the host's)")
       ->type_name("NAME");
 }
 
 void AddPrintOptions(CLI::App& command, cleave::PrintOptions& options, std::string& format) {
   AddNodeOptions(command, options.node);
-  command.add_option("--output", format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  command.add_option("--output", format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
 }
 
 int Run(int argc, char** argv) {
-  CLI::App app{"cleave splits the accelerator cards of a node along their natural lines and hands the pieces to Kubernetes."};
+  CLI::App app{
+      "cleave splits the accelerator cards of a node along their natural lines and hands the pieces to "
+      "Kubernetes."};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("cleave ") + CLEAVE_VERSION);
-  app.footer("Exit codes: 0 all well, 1 a problem with the configuration, the machine or the question, 2 wrong usage.");
+  app.footer(
+      "Exit codes: 0 all well, 1 a problem with the configuration, the machine or the question, 2 wrong "
+      "usage.");
   std::string format = "text";
 
   cleave::DaemonOptions serve_options;
-  CLI::App* serve = app.add_subcommand("serve", "The daemon: registers every resource with the kubelet; SIGHUP or a changed file reloads");
+  CLI::App* serve = app.add_subcommand(
+      "serve", "The daemon: registers every resource with the kubelet; SIGHUP or a changed file reloads");
   AddNodeOptions(*serve, serve_options.node);
-  serve->add_option("--kubelet-dir", serve_options.kubelet_dir, "The kubelet's directory")->type_name("DIR")->capture_default_str();
-  serve->add_option("--http", serve_options.http_address, "HOST:PORT for /metrics, /healthz and /readyz (default: as in cleave.toml, else none)")
+  serve->add_option("--kubelet-dir", serve_options.kubelet_dir, "The kubelet's directory")
+      ->type_name("DIR")
+      ->capture_default_str();
+  serve
+      ->add_option("--http", serve_options.http_address,
+                   "HOST:PORT for /metrics, /healthz and /readyz (default: as in cleave.toml, else none)")
       ->type_name("ADDRESS");
-  serve->add_option("--log-format", serve_options.log_format, "text or json (default: as in cleave.toml, else text)")->check(CLI::IsMember({"text", "json"}));
-  serve->add_option("--log-level", serve_options.log_level, "debug, info, warning or error (default: as in cleave.toml, else info)")
+  serve
+      ->add_option("--log-format", serve_options.log_format,
+                   "text or json (default: as in cleave.toml, else text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  serve
+      ->add_option("--log-level", serve_options.log_level,
+                   "debug, info, warning or error (default: as in cleave.toml, else info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
 
   cleave::CheckOptions check_options;
   check_options.kubelet_dir = "/var/lib/kubelet";
-  CLI::App* check = app.add_subcommand("check", "Start-up without effects: every problem with file:line:column, else this node's plan");
+  CLI::App* check = app.add_subcommand(
+      "check", "Start-up without effects: every problem with file:line:column, else this node's plan");
   AddPrintOptions(*check, check_options, format);
-  check->add_option("--kubelet-dir", check_options.kubelet_dir, "The kubelet's directory, for the length of socket paths")->type_name("DIR")->capture_default_str();
+  check
+      ->add_option("--kubelet-dir", check_options.kubelet_dir,
+                   "The kubelet's directory, for the length of socket paths")
+      ->type_name("DIR")
+      ->capture_default_str();
 
   cleave::PrintOptions plan_options;
-  CLI::App* plan = app.add_subcommand("plan", "What this node offers: resources, units, NUMA nodes, device nodes");
+  CLI::App* plan =
+      app.add_subcommand("plan", "What this node offers: resources, units, NUMA nodes, device nodes");
   AddPrintOptions(*plan, plan_options, format);
 
   cleave::TopologyOptions topology_options;
-  CLI::App* topology = app.add_subcommand("topology", "How the cards are connected: a tree, a matrix, or a picture");
+  CLI::App* topology =
+      app.add_subcommand("topology", "How the cards are connected: a tree, a matrix, or a picture");
   AddPrintOptions(*topology, topology_options, format);
-  CLI::Option* matrix = topology->add_flag("--matrix", topology_options.matrix, "The relation of every two cards, with a legend");
-  CLI::Option* functions = topology->add_flag("--functions", topology_options.functions, "Every PCI function instead of the cards");
+  CLI::Option* matrix = topology->add_flag("--matrix", topology_options.matrix,
+                                           "The relation of every two cards, with a legend");
+  CLI::Option* functions = topology->add_flag("--functions", topology_options.functions,
+                                              "Every PCI function instead of the cards");
   CLI::Option* svg = topology->add_flag("--svg", topology_options.svg, "A picture, as SVG");
   CLI::Option* dot = topology->add_flag("--dot", topology_options.dot, "A graph for Graphviz");
-  topology->add_option("--in-use", topology_options.in_use, "Cards to be marked in the picture, ids with commas between")
+  topology
+      ->add_option("--in-use", topology_options.in_use,
+                   "Cards to be marked in the picture, ids with commas between")
       ->delimiter(',')
       ->type_name("IDS")
       ->needs(svg);
@@ -84,20 +123,44 @@ int Run(int argc, char** argv) {
   cleave::PreferOptions prefer_options;
   CLI::App* prefer = app.add_subcommand("prefer", "What GetPreferredAllocation would answer, and why");
   AddPrintOptions(*prefer, prefer_options, format);
-  prefer->add_option("resource", prefer_options.resource, "Name of the resource")->required()->type_name("RESOURCE");
-  prefer->add_option("-n,--size", prefer_options.size, "How many devices")->required()->check(CLI::Range(1, 1000000))->type_name("K");
-  prefer->add_option("--available", prefer_options.available, "Device ids to choose from, with commas between (default: all healthy ones)")->delimiter(',')->type_name("IDS")->allow_extra_args(false);
-  prefer->add_option("--must-include", prefer_options.must_include, "Device ids that must be chosen, with commas between")->delimiter(',')->type_name("IDS")->allow_extra_args(false);
+  prefer->add_option("resource", prefer_options.resource, "Name of the resource")
+      ->required()
+      ->type_name("RESOURCE");
+  prefer->add_option("-n,--size", prefer_options.size, "How many devices")
+      ->required()
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("K");
+  prefer
+      ->add_option("--available", prefer_options.available,
+                   "Device ids to choose from, with commas between (default: all healthy ones)")
+      ->delimiter(',')
+      ->type_name("IDS")
+      ->allow_extra_args(false);
+  prefer
+      ->add_option("--must-include", prefer_options.must_include,
+                   "Device ids that must be chosen, with commas between")
+      ->delimiter(',')
+      ->type_name("IDS")
+      ->allow_extra_args(false);
 
-  prefer->add_option("--budget", prefer_options.budget, "Search steps before the best so far is taken (default: about 3 ms worth)")->type_name("STEPS");
+  prefer
+      ->add_option("--budget", prefer_options.budget,
+                   "Search steps before the best so far is taken (default: about 3 ms worth)")
+      ->type_name("STEPS");
 
   cleave::NodeOptions capture_options;
   std::string capture_file;
-  CLI::App* capture = app.add_subcommand("capture", "This node's relevant /sys, /proc and /dev as one small archive");
+  CLI::App* capture =
+      app.add_subcommand("capture", "This node's relevant /sys, /proc and /dev as one small archive");
   AddNodeOptions(*capture, capture_options);
-  capture->add_option("file", capture_file, "Where to write it: FILE.tar.zst, .tar.gz or .tar, or - for standard output (zstd)")->required()->type_name("FILE");
+  capture
+      ->add_option("file", capture_file,
+                   "Where to write it: FILE.tar.zst, .tar.gz or .tar, or - for standard output (zstd)")
+      ->required()
+      ->type_name("FILE");
 
-  CLI::App* demo = app.add_subcommand("demo", "The whole thing on a captured machine with an embedded kubelet stand-in; ends by itself");
+  CLI::App* demo = app.add_subcommand(
+      "demo", "The whole thing on a captured machine with an embedded kubelet stand-in; ends by itself");
 
   try {
     app.parse(argc, argv);
@@ -108,7 +171,8 @@ int Run(int argc, char** argv) {
   check_options.json = plan_options.json = topology_options.json = prefer_options.json = json;
   if (serve->parsed()) {
     serve_options.version = CLEAVE_VERSION;
-    if (const char* socket = std::getenv("NOTIFY_SOCKET")) serve_options.notify_socket = socket;  // NOLINT(concurrency-mt-unsafe)
+    if (const char* socket = std::getenv("NOTIFY_SOCKET"))
+      serve_options.notify_socket = socket;  // NOLINT(concurrency-mt-unsafe)
     return cleave::Daemon(serve_options).Run();
   }
   if (check->parsed()) return cleave::RunCheck(check_options);

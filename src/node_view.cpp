@@ -22,8 +22,8 @@
 
 namespace cleave {
 
-Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory, const std::string& node_name,
-              Diagnostics& diagnostics) {
+Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory,
+              const std::string& node_name, Diagnostics& diagnostics) {
   std::vector<Link> found = CollectLinks(settings.config, links, inventory, inventory.oddities);
   auto facts = std::make_shared<const Inventory>(std::move(inventory));
   auto graph = std::make_shared<const Graph>(*facts, std::move(found), settings.config.weights);
@@ -33,12 +33,15 @@ Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory invent
 absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   NodeView view;
   CLEAVE_ASSIGN_OR_RETURN(view.root, OpenHostRoot(options.root));
-  view.settings = LoadSettings({options.config_file, options.profile_dirs, options.profile_files}, view.diagnostics);
+  view.settings =
+      LoadSettings({options.config_file, options.profile_dirs, options.profile_files}, view.diagnostics);
   CheckLinkSources(view.settings.config, view.diagnostics);
+  std::string node = options.node_name.empty() ? HostName() : options.node_name;
+  KeepLinksOf(node, view.settings.config);
   Scanner scanner(*view.root, view.settings, options.scan);
   Inventory inventory = scanner.Scan(Scanner::Clock::now());
-  std::string node = options.node_name.empty() ? HostName() : options.node_name;
-  view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config, view.root.get()), std::move(inventory), node, view.diagnostics);
+  view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config, view.root.get()),
+                       std::move(inventory), node, view.diagnostics);
   return view;
 }
 

@@ -19,8 +19,8 @@
 namespace cleave {
 
 // inventory -> links -> graph -> plan. What is odd about links is added to the inventory.
-Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory, const std::string& node_name,
-              Diagnostics& diagnostics);
+Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory,
+              const std::string& node_name, Diagnostics& diagnostics);
 
 // What every command that prints works with.
 struct NodeOptions {

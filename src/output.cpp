@@ -2,10 +2,10 @@
 #include "output.h"
 
 #include <fmt/core.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -72,23 +72,27 @@ std::string PlanText(const Plan& plan) {
   std::string text;
   if (plan.resources.empty()) text += "This node offers nothing.\n";
   for (const Resource& resource : plan.resources) {
-    size_t healthy = static_cast<size_t>(std::count_if(resource.units.begin(), resource.units.end(),
-                                                       [](const Unit& one) { return one.health != Health::kUnhealthy; }));
+    size_t healthy =
+        static_cast<size_t>(std::count_if(resource.units.begin(), resource.units.end(),
+                                          [](const Unit& one) { return one.health != Health::kUnhealthy; }));
     text += fmt::format("{}: {} of {} allocatable, one device is a {}, prefers {}\n", resource.name, healthy,
                         resource.units.size(), ToString(resource.unit), ToString(resource.prefer));
     size_t width = 0;
     for (const Unit& one : resource.units) width = std::max(width, one.id.size());
     for (const Unit& one : resource.units) {
       text += fmt::format("  {:<{}}  NUMA {:<4} {}", one.id, width, NodesText(one), ToString(one.health));
-      if (!one.device_nodes.empty()) text += std::string(11 - ToString(one.health).size(), ' ') + Join(one.device_nodes, " ");
+      if (!one.device_nodes.empty())
+        text += std::string(11 - ToString(one.health).size(), ' ') + Join(one.device_nodes, " ");
       text += '\n';
-      if (one.cards.size() > 1) text += fmt::format("  {:<{}}  cards {}\n", "", width, Join(CardIds(plan, one), " "));
+      if (one.cards.size() > 1)
+        text += fmt::format("  {:<{}}  cards {}\n", "", width, Join(CardIds(plan, one), " "));
       if (!one.reason.empty()) text += fmt::format("  {:<{}}  {}\n", "", width, one.reason);
     }
   }
   if (!plan.not_offered.empty() || !plan.inventory->not_cards.empty()) text += "\nNot offered:\n";
   for (const NotOffered& one : plan.not_offered) text += fmt::format("  {}: {}\n", one.card, one.reason);
-  for (const NotACard& one : plan.inventory->not_cards) text += fmt::format("  {}: {}\n", one.address, one.reason);
+  for (const NotACard& one : plan.inventory->not_cards)
+    text += fmt::format("  {}: {}\n", one.address, one.reason);
   if (!plan.inventory->oddities.empty()) text += "\nOdd on this machine:\n";
   for (const Oddity& one : plan.inventory->oddities) text += fmt::format("  {}: {}\n", one.subject, one.text);
   return text;
@@ -115,16 +119,21 @@ std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics) {
     json["resources"].push_back(std::move(one));
   }
   json["not_offered"] = Json::array();
-  for (const NotOffered& one : plan.not_offered) json["not_offered"].push_back({{"card", one.card}, {"reason", one.reason}});
+  for (const NotOffered& one : plan.not_offered)
+    json["not_offered"].push_back({{"card", one.card}, {"reason", one.reason}});
   json["not_cards"] = Json::array();
   for (const NotACard& one : plan.inventory->not_cards) {
     json["not_cards"].push_back({{"address", one.address}, {"profile", one.profile}, {"reason", one.reason}});
   }
   json["oddities"] = Json::array();
-  for (const Oddity& one : plan.inventory->oddities) json["oddities"].push_back({{"subject", one.subject}, {"text", one.text}});
+  for (const Oddity& one : plan.inventory->oddities)
+    json["oddities"].push_back({{"subject", one.subject}, {"text", one.text}});
   json["errors"] = Json::array();
   for (const Diagnostic& one : diagnostics.errors()) {
-    json["errors"].push_back({{"file", one.pos.file}, {"line", one.pos.line}, {"column", one.pos.column}, {"message", one.message}});
+    json["errors"].push_back({{"file", one.pos.file},
+                              {"line", one.pos.line},
+                              {"column", one.pos.column},
+                              {"message", one.message}});
   }
   return Dump(json);
 }
@@ -135,7 +144,8 @@ std::string PairsText(const Plan& plan, const Resource& resource, const std::vec
     for (size_t j = i + 1; j < units.size(); ++j) {
       const Unit& a = resource.units[units[i]];
       const Unit& b = resource.units[units[j]];
-      text += fmt::format("  {} - {}  {:g}: {}\n", a.id, b.id, resource.topology->Affinity(units[i], units[j]), PairText(plan, a, b));
+      text += fmt::format("  {} - {}  {:g}: {}\n", a.id, b.id,
+                          resource.topology->Affinity(units[i], units[j]), PairText(plan, a, b));
     }
   }
   return text;
@@ -144,13 +154,15 @@ std::string PairsText(const Plan& plan, const Resource& resource, const std::vec
 std::string PreferText(const Preferred& preferred) {
   const Resource& resource = *preferred.resource;
   const Choice& choice = preferred.choice;
-  std::string text = fmt::format("{} of {} available {}: score {:g}, {}\n", choice.units.size(),
-                                 preferred.request.available.size(), resource.name, choice.score,
-                                 choice.optimal ? "proven best" : fmt::format("at most {:g} below the best", choice.gap));
+  std::string text =
+      fmt::format("{} of {} available {}: score {:g}, {}\n", choice.units.size(),
+                  preferred.request.available.size(), resource.name, choice.score,
+                  choice.optimal ? "proven best" : fmt::format("at most {:g} below the best", choice.gap));
   for (size_t index : choice.units) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));
-    if (one.health == Health::kUnhealthy) text += fmt::format("  {}  is not healthy: {}\n", std::string(one.id.size(), ' '), one.reason);
+    if (one.health == Health::kUnhealthy)
+      text += fmt::format("  {}  is not healthy: {}\n", std::string(one.id.size(), ' '), one.reason);
   }
   if (choice.units.size() > 1) text += "Pairs:\n" + PairsText(*preferred.plan, resource, choice.units);
   text += fmt::format("Took {} us and {} steps.\n", preferred.microseconds, choice.steps);

@@ -26,8 +26,8 @@ namespace cleave {
 namespace {
 
 bool Same(const Inventory& a, const Inventory& b) {
-  return a.cards == b.cards && a.functions == b.functions && a.numa_nodes == b.numa_nodes && a.not_cards == b.not_cards &&
-         a.oddities == b.oddities;
+  return a.cards == b.cards && a.functions == b.functions && a.numa_nodes == b.numa_nodes &&
+         a.not_cards == b.not_cards && a.oddities == b.oddities;
 }
 
 // `old` with the health that its units have now.
@@ -45,7 +45,8 @@ Plan WithHealth(const Plan& old, const Inventory& now) {
         auto found = cards.find(known.profile + "/" + known.id);
         if (found != cards.end() && found->second->health != Health::kUnhealthy) continue;
         unit.health = Health::kUnhealthy;
-        unit.reason = "card " + known.id + ": " + (found == cards.end() ? "it is gone" : found->second->reason);
+        unit.reason =
+            "card " + known.id + ": " + (found == cards.end() ? "it is gone" : found->second->reason);
       }
     }
   }
@@ -67,6 +68,7 @@ PlanKeeper::PlanKeeper(const HostRoot& root, Metrics& metrics, Options options)
 bool PlanKeeper::Load(Diagnostics& diagnostics) {
   auto settings = std::make_unique<Settings>(LoadSettings(options_.files, diagnostics));
   CheckLinkSources(settings->config, diagnostics);
+  KeepLinksOf(options_.node_name, settings->config);
   LinkTexts links = ReadLinkTexts(settings->config, &root_);
   if (diagnostics.ok()) {
     Scanner trial(root_, *settings);
@@ -93,12 +95,14 @@ bool PlanKeeper::Look(Clock::time_point now) {
   seen_ = inventory;
   stale_ = false;
   Diagnostics diagnostics;
-  auto plan = std::make_shared<Plan>(PlanFrom(*settings_, links_, std::move(inventory), options_.node_name, diagnostics));
+  auto plan = std::make_shared<Plan>(
+      PlanFrom(*settings_, links_, std::move(inventory), options_.node_name, diagnostics));
   CheckSocketPaths(*plan, options_.kubelet_dir, diagnostics);
   std::string complaints = diagnostics.Text();
   if (complaints != complaints_) {
     for (const Diagnostic& error : diagnostics.errors()) {
-      Log(LogLevel::kError, "the machine does not fit the settings, the plan before stays", {{"error", ToString(error)}});
+      Log(LogLevel::kError, "the machine does not fit the settings, the plan before stays",
+          {{"error", ToString(error)}});
     }
   }
   complaints_ = std::move(complaints);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps this node's plan up to date: settings, what the machine shows, and what pods hold go in, a plan comes out.
+// Keeps this node's plan up to date: settings, what the machine shows, and what pods hold go in, a plan comes
+// out.
 #ifndef CLEAVE_PLAN_KEEPER_H_
 #define CLEAVE_PLAN_KEEPER_H_
 
@@ -35,12 +36,13 @@ class PlanKeeper {
   };
   PlanKeeper(const HostRoot& root, Metrics& metrics, Options options);
 
-  // Reads all settings anew and tries them on the machine. With errors everything stays as it was; without, the next
-  // Look() makes a plan of them. Must succeed once before anything else is called.
+  // Reads all settings anew and tries them on the machine. With errors everything stays as it was; without,
+  // the next Look() makes a plan of them. Must succeed once before anything else is called.
   bool Load(Diagnostics& diagnostics);
 
-  // Looks at the machine. True when there is a new plan. When the machine contradicts the settings (two cards with one
-  // id, say) the plan before stays, with the health of its units kept up to date, and the log says why.
+  // Looks at the machine. True when there is a new plan. When the machine contradicts the settings (two cards
+  // with one id, say) the plan before stays, with the health of its units kept up to date, and the log says
+  // why.
   bool Look(Clock::time_point now);
 
   // The kubelet's answer to a question asked at `asked`. Look() next.

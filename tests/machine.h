@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Machines for tests: the archives in tests/machines, loaded into memory or unpacked into a directory of their own.
+// Machines for tests: the archives in tests/machines, loaded into memory or unpacked into a directory of
+// their own.
 #ifndef CLEAVE_TESTS_MACHINE_H_
 #define CLEAVE_TESTS_MACHINE_H_
 
@@ -72,7 +73,8 @@ inline Settings GoodSettings(std::string_view toml = "",
 }
 
 // All errors of a cleave.toml, a line each.
-inline std::string ErrorsOf(std::string_view toml, const std::vector<std::pair<std::string, std::string>>& profiles = {}) {
+inline std::string ErrorsOf(std::string_view toml,
+                            const std::vector<std::pair<std::string, std::string>>& profiles = {}) {
   Diagnostics diagnostics;
   LoadSettingsFromText(toml, "cleave.toml", profiles, diagnostics);
   return diagnostics.Text();

@@ -31,36 +31,36 @@ constexpr size_t kMostEntries = 1'000'000;
 
 // The functions of libarchive that are used here, found once.
 struct Library {
-#define CLEAVE_ARCHIVE_FUNCTIONS(F)                                                                               \
-  F(archive_read_new)                                                                                             \
-  F(archive_read_support_format_tar)                                                                              \
-  F(archive_read_support_filter_gzip)                                                                             \
-  F(archive_read_support_filter_zstd)                                                                             \
-  F(archive_read_open_memory)                                                                                     \
-  F(archive_read_next_header)                                                                                     \
-  F(archive_read_data)                                                                                            \
-  F(archive_read_free)                                                                                            \
-  F(archive_error_string)                                                                                         \
-  F(archive_entry_pathname)                                                                                       \
-  F(archive_entry_hardlink)                                                                                       \
-  F(archive_entry_symlink)                                                                                        \
-  F(archive_entry_filetype)                                                                                       \
-  F(archive_entry_rdevmajor)                                                                                      \
-  F(archive_entry_rdevminor)                                                                                      \
-  F(archive_write_new)                                                                                            \
-  F(archive_write_set_format_pax_restricted)                                                                      \
-  F(archive_write_add_filter_by_name)                                                                             \
-  F(archive_write_open_filename)                                                                                  \
-  F(archive_write_header)                                                                                         \
-  F(archive_write_data)                                                                                           \
-  F(archive_write_close)                                                                                          \
-  F(archive_write_free)                                                                                           \
-  F(archive_entry_new)                                                                                            \
-  F(archive_entry_free)                                                                                           \
-  F(archive_entry_set_pathname)                                                                                   \
-  F(archive_entry_set_symlink)                                                                                    \
-  F(archive_entry_set_filetype)                                                                                   \
-  F(archive_entry_set_perm)                                                                                       \
+#define CLEAVE_ARCHIVE_FUNCTIONS(F)          \
+  F(archive_read_new)                        \
+  F(archive_read_support_format_tar)         \
+  F(archive_read_support_filter_gzip)        \
+  F(archive_read_support_filter_zstd)        \
+  F(archive_read_open_memory)                \
+  F(archive_read_next_header)                \
+  F(archive_read_data)                       \
+  F(archive_read_free)                       \
+  F(archive_error_string)                    \
+  F(archive_entry_pathname)                  \
+  F(archive_entry_hardlink)                  \
+  F(archive_entry_symlink)                   \
+  F(archive_entry_filetype)                  \
+  F(archive_entry_rdevmajor)                 \
+  F(archive_entry_rdevminor)                 \
+  F(archive_write_new)                       \
+  F(archive_write_set_format_pax_restricted) \
+  F(archive_write_add_filter_by_name)        \
+  F(archive_write_open_filename)             \
+  F(archive_write_header)                    \
+  F(archive_write_data)                      \
+  F(archive_write_close)                     \
+  F(archive_write_free)                      \
+  F(archive_entry_new)                       \
+  F(archive_entry_free)                      \
+  F(archive_entry_set_pathname)              \
+  F(archive_entry_set_symlink)               \
+  F(archive_entry_set_filetype)              \
+  F(archive_entry_set_perm)                  \
   F(archive_entry_set_size)
 #define CLEAVE_DECLARE(name) decltype(&::name) name = nullptr;
   CLEAVE_ARCHIVE_FUNCTIONS(CLEAVE_DECLARE)
@@ -75,9 +75,9 @@ absl::StatusOr<const Library*> Load() {
           fmt::format("archives need {} (Debian package libarchive13), which cannot be loaded", kLibrary));
     }
     Library library;
-#define CLEAVE_FIND(name)                                                                  \
-  library.name = reinterpret_cast<decltype(&::name)>(dlsym(handle, #name));                \
-  if (library.name == nullptr) {                                                           \
+#define CLEAVE_FIND(name)                                                                     \
+  library.name = reinterpret_cast<decltype(&::name)>(dlsym(handle, #name));                   \
+  if (library.name == nullptr) {                                                              \
     return absl::FailedPreconditionError(fmt::format("{} has no function " #name, kLibrary)); \
   }
     CLEAVE_ARCHIVE_FUNCTIONS(CLEAVE_FIND)
@@ -107,13 +107,15 @@ absl::StatusOr<std::string> ReadData(const Library& lib, archive* in, size_t& bu
     la_ssize_t got = lib.archive_read_data(in, block, sizeof block);
     if (got < 0) return absl::DataLossError(ErrorText(lib, in));
     if (got == 0) return data;
-    if (static_cast<size_t>(got) > budget) return absl::ResourceExhaustedError("unpacks to more than 256 MiB");
+    if (static_cast<size_t>(got) > budget)
+      return absl::ResourceExhaustedError("unpacks to more than 256 MiB");
     budget -= static_cast<size_t>(got);
     data.append(block, static_cast<size_t>(got));
   }
 }
 
-absl::Status AddEntry(const Library& lib, archive* in, archive_entry* entry, MemoryRoot& root, size_t& budget) {
+absl::Status AddEntry(const Library& lib, archive* in, archive_entry* entry, MemoryRoot& root,
+                      size_t& budget) {
   const char* name = lib.archive_entry_pathname(entry);
   if (name == nullptr) return absl::DataLossError("an entry without a name");
   std::string path = BelowTop(name);
@@ -150,9 +152,11 @@ absl::Status AddEntry(const Library& lib, archive* in, archive_entry* entry, Mem
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<MemoryRoot>> ReadArchiveBytes(std::string_view bytes, const std::string& name) {
+absl::StatusOr<std::unique_ptr<MemoryRoot>> ReadArchiveBytes(std::string_view bytes,
+                                                             const std::string& name) {
   CLEAVE_ASSIGN_OR_RETURN(const Library* lib, Load());
-  std::unique_ptr<archive, decltype(lib->archive_read_free)> in(lib->archive_read_new(), lib->archive_read_free);
+  std::unique_ptr<archive, decltype(lib->archive_read_free)> in(lib->archive_read_new(),
+                                                                lib->archive_read_free);
   lib->archive_read_support_format_tar(in.get());
   lib->archive_read_support_filter_gzip(in.get());
   lib->archive_read_support_filter_zstd(in.get());
@@ -183,7 +187,8 @@ absl::StatusOr<std::unique_ptr<HostRoot>> ReadArchive(const std::string& path) {
 absl::Status WriteArchive(const std::string& path, const std::string& top,
                           const std::vector<ArchiveEntry>& entries) {
   CLEAVE_ASSIGN_OR_RETURN(const Library* lib, Load());
-  std::unique_ptr<archive, decltype(lib->archive_write_free)> out(lib->archive_write_new(), lib->archive_write_free);
+  std::unique_ptr<archive, decltype(lib->archive_write_free)> out(lib->archive_write_new(),
+                                                                  lib->archive_write_free);
   std::unique_ptr<archive_entry, decltype(lib->archive_entry_free)> entry(nullptr, lib->archive_entry_free);
   auto check = [&](la_ssize_t result) {
     return result >= ARCHIVE_OK ? absl::OkStatus()
@@ -209,7 +214,8 @@ absl::Status WriteArchive(const std::string& path, const std::string& top,
     lib->archive_entry_set_size(entry.get(), is_file ? static_cast<la_int64_t>(item.content.size()) : 0);
     CLEAVE_RETURN_IF_ERROR(check(lib->archive_write_header(out.get(), entry.get())));
     if (is_file && !item.content.empty()) {
-      CLEAVE_RETURN_IF_ERROR(check(lib->archive_write_data(out.get(), item.content.data(), item.content.size())));
+      CLEAVE_RETURN_IF_ERROR(
+          check(lib->archive_write_data(out.get(), item.content.data(), item.content.size())));
     }
   }
   return check(lib->archive_write_close(out.get()));

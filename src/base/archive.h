@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Captured machines: a small tar archive with one top folder that is the root of a host.
 //
-// libarchive is loaded when the first archive is read or written (dlopen): the daemon never needs it, and linked it would
-// cost 2 MB of memory. Where it is missing the functions fail with FAILED_PRECONDITION and name the package.
+// libarchive is loaded when the first archive is read or written (dlopen): the daemon never needs it, and
+// linked it would cost 2 MB of memory. Where it is missing the functions fail with FAILED_PRECONDITION and
+// name the package.
 #ifndef CLEAVE_BASE_ARCHIVE_H_
 #define CLEAVE_BASE_ARCHIVE_H_
 
@@ -30,9 +31,10 @@ struct ArchiveEntry {
   std::string content;  // of a file; the target of a link
 };
 
-// Writes a .tar.zst (.tar.gz, .tar by the name's end). The order of entries is kept, times and owners are zero, so equal
-// machines give equal bytes. Device nodes are written as empty files.
-absl::Status WriteArchive(const std::string& path, const std::string& top, const std::vector<ArchiveEntry>& entries);
+// Writes a .tar.zst (.tar.gz, .tar by the name's end). The order of entries is kept, times and owners are
+// zero, so equal machines give equal bytes. Device nodes are written as empty files.
+absl::Status WriteArchive(const std::string& path, const std::string& top,
+                          const std::vector<ArchiveEntry>& entries);
 
 }  // namespace cleave
 

@@ -12,9 +12,10 @@
 
 namespace cleave {
 
-// A directory of this machine as a host's root: "/" in production, an unpacked machine in tests. The directory is opened
-// once and everything is resolved beneath it by the kernel (openat2 with RESOLVE_IN_ROOT, Linux 5.6; where a sandbox
-// refuses that call, by plain openat, where an absolute link leads out of the root).
+// A directory of this machine as a host's root: "/" in production, an unpacked machine in tests. The
+// directory is opened once and everything is resolved beneath it by the kernel (openat2 with RESOLVE_IN_ROOT,
+// Linux 5.6; where a sandbox refuses that call, by plain openat, where an absolute link leads out of the
+// root).
 class DirectoryRoot final : public HostRoot {
  public:
   // FAILED_PRECONDITION when `path` exists and is no directory.

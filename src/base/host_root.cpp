@@ -80,7 +80,8 @@ absl::StatusOr<std::string> HostRoot::Resolve(std::string_view path) const {
       continue;
     }
     if (!target.ok()) return target.status();
-    if (++links > kMostLinks) return absl::FailedPreconditionError("/" + NormalPath(path) + ": too many links");
+    if (++links > kMostLinks)
+      return absl::FailedPreconditionError("/" + NormalPath(path) + ": too many links");
     if (target->starts_with('/')) done.clear();
     std::vector<std::string> parts = Split(*target, '/');
     todo.insert(todo.end(), parts.rbegin(), parts.rend());
@@ -89,7 +90,8 @@ absl::StatusOr<std::string> HostRoot::Resolve(std::string_view path) const {
 }
 
 absl::StatusOr<std::string> HostRoot::MountTypeAt(std::string_view path) const {
-  // proc(5): "device mountpoint type options 0 0", blanks in names written as \040. The last line for a point counts.
+  // proc(5): "device mountpoint type options 0 0", blanks in names written as \040. The last line for a point
+  // counts.
   CLEAVE_ASSIGN_OR_RETURN(std::string mounts, Read("proc/mounts"));
   std::string wanted = "/" + NormalPath(path);
   std::string type;

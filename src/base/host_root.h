@@ -23,14 +23,15 @@ struct FileInfo {
   bool operator==(const FileInfo&) const = default;
 };
 
-// A host's file system, read only. Paths are relative to the root; a leading / is dropped, ".." never leaves the root,
-// and symbolic links (absolute ones too) are resolved inside it. Errors name the path as the host would write it; for
-// their codes see ErrnoStatus.
+// A host's file system, read only. Paths are relative to the root; a leading / is dropped, ".." never leaves
+// the root, and symbolic links (absolute ones too) are resolved inside it. Errors name the path as the host
+// would write it; for their codes see ErrnoStatus.
 //
 // Threads: every method may be called from any thread.
 class HostRoot {
  public:
-  // A file longer than this is cut. The longest file of interest is a PCI config space (4 KiB) or /proc/mounts.
+  // A file longer than this is cut. The longest file of interest is a PCI config space (4 KiB) or
+  // /proc/mounts.
   static constexpr size_t kReadLimit = size_t{64} * 1024;
 
   HostRoot() = default;
@@ -50,7 +51,8 @@ class HostRoot {
   // The text of the link that `path` itself is. INVALID_ARGUMENT when it is no link.
   virtual absl::StatusOr<std::string> ReadLink(std::string_view path) const = 0;
 
-  // The type of the file system mounted at `path` ("hugetlbfs"), if something is mounted exactly there, else "".
+  // The type of the file system mounted at `path` ("hugetlbfs"), if something is mounted exactly there, else
+  // "".
   virtual absl::StatusOr<std::string> MountTypeAt(std::string_view path) const;
 
   // True when the machine may change under us; false for a still picture.
@@ -62,7 +64,8 @@ class HostRoot {
   // Read() without white space at both ends: one attribute file.
   absl::StatusOr<std::string> ReadText(std::string_view path) const;
 
-  // The path that `path` leads to when all links are followed, without a leading /. Fails where something is missing.
+  // The path that `path` leads to when all links are followed, without a leading /. Fails where something is
+  // missing.
   absl::StatusOr<std::string> Resolve(std::string_view path) const;
 
   bool Exists(std::string_view path) const { return Stat(path).ok(); }
@@ -74,13 +77,15 @@ class HostRoot {
 // `path` without leading /, "." and "..", where ".." above the root stays at the root. Purely textual.
 std::string NormalPath(std::string_view path);
 
-// What a link at `link_path` with text `target` names, textually: relative targets start at the link's directory.
+// What a link at `link_path` with text `target` names, textually: relative targets start at the link's
+// directory.
 std::string LinkTarget(std::string_view link_path, std::string_view target);
 
 // The last component of a path.
 std::string BaseName(std::string_view path);
 
-// Opens a directory of this machine, or an archive (.tar, .tar.gz, .tar.zst) with one top folder that is the root.
+// Opens a directory of this machine, or an archive (.tar, .tar.gz, .tar.zst) with one top folder that is the
+// root.
 absl::StatusOr<std::unique_ptr<HostRoot>> OpenHostRoot(const std::string& path);
 
 }  // namespace cleave

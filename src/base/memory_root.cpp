@@ -28,7 +28,8 @@ MemoryRoot::Node& MemoryRoot::Make(std::string_view path) {
 }
 
 void MemoryRoot::AddFile(std::string_view path, std::string content) {
-  Make(path) = {.info = {.kind = FileKind::kRegular}, .text = std::move(content), .error = {}, .children = {}};
+  Make(path) = {
+      .info = {.kind = FileKind::kRegular}, .text = std::move(content), .error = {}, .children = {}};
 }
 
 void MemoryRoot::AddDirectory(std::string_view path) { Make(path).info.kind = FileKind::kDirectory; }

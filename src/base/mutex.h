@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// std::mutex with the annotations that clang's -Wthread-safety proves. (absl::Mutex is not used: Debian's library is not
-// instrumented, so the thread sanitizer reports every guarded access as a race.)
+// std::mutex with the annotations that clang's -Wthread-safety proves. (absl::Mutex is not used: Debian's
+// library is not instrumented, so the thread sanitizer reports every guarded access as a race.)
 #ifndef CLEAVE_BASE_MUTEX_H_
 #define CLEAVE_BASE_MUTEX_H_
 
@@ -42,7 +42,8 @@ class CondVar {
     lock.release();
   }
   // The same with an end: false when `deadline` has passed.
-  bool WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+  bool WaitUntil(Mutex& mutex, std::chrono::steady_clock::time_point deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     bool in_time = condition_.wait_until(lock, deadline) == std::cv_status::no_timeout;
     lock.release();

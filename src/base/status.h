@@ -18,9 +18,9 @@ std::string MessageOf(const absl::Status& status);
 // `status` with "noun: " put before its message, the code kept. An OK status stays as it is.
 absl::Status Annotate(const absl::Status& status, std::string_view noun);
 
-// A status for `error` (errno), message "noun: text of the error". ENOENT and ENOTDIR are NOT_FOUND, EACCES and EPERM
-// PERMISSION_DENIED; ENODATA, ENODEV, ENXIO, EBUSY, EAGAIN and EIO are UNAVAILABLE: drivers answer so while a device
-// resets, and it may pass; everything else is UNKNOWN.
+// A status for `error` (errno), message "noun: text of the error". ENOENT and ENOTDIR are NOT_FOUND, EACCES
+// and EPERM PERMISSION_DENIED; ENODATA, ENODEV, ENXIO, EBUSY, EAGAIN and EIO are UNAVAILABLE: drivers answer
+// so while a device resets, and it may pass; everything else is UNKNOWN.
 absl::Status ErrnoStatus(int error, std::string_view noun);
 
 }  // namespace cleave
@@ -36,7 +36,8 @@ absl::Status ErrnoStatus(int error, std::string_view noun);
   } while (false)
 
 // Declares or assigns `lhs` from a StatusOr expression, or returns its status.
-#define CLEAVE_ASSIGN_OR_RETURN(lhs, expr) CLEAVE_ASSIGN_OR_RETURN_(CLEAVE_CONCAT_(cleave_or_, __LINE__), lhs, expr)
+#define CLEAVE_ASSIGN_OR_RETURN(lhs, expr) \
+  CLEAVE_ASSIGN_OR_RETURN_(CLEAVE_CONCAT_(cleave_or_, __LINE__), lhs, expr)
 #define CLEAVE_ASSIGN_OR_RETURN_(tmp, lhs, expr) \
   auto tmp = (expr);                             \
   if (!tmp.ok()) return tmp.status();            \

@@ -109,7 +109,8 @@ std::optional<std::vector<int>> ParseCpuList(std::string_view text) {
   for (const std::string& part : Split(text, ',')) {
     size_t dash = part.find('-');
     std::optional<int> first = ParseNumber<int>(std::string_view(part).substr(0, dash), 10);
-    std::optional<int> last = dash == std::string::npos ? first : ParseNumber<int>(std::string_view(part).substr(dash + 1), 10);
+    std::optional<int> last =
+        dash == std::string::npos ? first : ParseNumber<int>(std::string_view(part).substr(dash + 1), 10);
     if (!first || !last || *first < 0 || *last < *first || *last >= kMostCpus) return std::nullopt;
     for (int cpu = *first; cpu <= *last; ++cpu) cpus.push_back(cpu);
     if (cpus.size() > kMostCpus) return std::nullopt;

@@ -30,7 +30,8 @@ std::optional<uint64_t> ParseHex(std::string_view text);
 // A shell pattern over the whole text: * ? [..], see fnmatch(3); / is not special.
 bool GlobMatch(const std::string& pattern, const std::string& text);
 
-// The candidate nearest to `word` by edit distance, if it is near enough to be a slip of the keyboard; else "".
+// The candidate nearest to `word` by edit distance, if it is near enough to be a slip of the keyboard; else
+// "".
 std::string Nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 // CPU or node lists as the kernel prints them, "0-3,8,10-11". An empty text is an empty list.

@@ -18,9 +18,9 @@ using AttributeValue = std::variant<std::string, int64_t, bool>;
 
 std::string ToText(const AttributeValue& value);
 
-// One named value against a list of patterns. It holds when a positive pattern matches (or there is none) and no pattern
-// that begins with "!" does. A pattern is a shell pattern, or a comparison with a number ("> 1", ">= 2", "< 4", "<= 4").
-// A value that is absent matches nothing, so only "!..." lists hold.
+// One named value against a list of patterns. It holds when a positive pattern matches (or there is none) and
+// no pattern that begins with "!" does. A pattern is a shell pattern, or a comparison with a number ("> 1",
+// ">= 2", "< 4", "<= 4"). A value that is absent matches nothing, so only "!..." lists hold.
 struct AttributeTest {
   std::string name;
   std::vector<std::string> patterns;

@@ -35,17 +35,18 @@ std::string BesideFile(const std::string& path, const std::string& file) {
 Weights ParseWeights(const toml::table& table, const std::string& file, Diagnostics& diagnostics) {
   Weights weights;
   TableReader reader(table, "[affinity]", file, diagnostics);
-  const std::array<std::pair<const char*, double*>, 11> fields = {{{"other_socket", &weights.other_socket},
-                                                                   {"same_socket", &weights.same_socket},
-                                                                   {"same_numa", &weights.same_numa},
-                                                                   {"same_host_bridge", &weights.same_host_bridge},
-                                                                   {"same_root_port", &weights.same_root_port},
-                                                                   {"same_switch", &weights.same_switch},
-                                                                   {"switch_step", &weights.switch_step},
-                                                                   {"switch_floor", &weights.switch_floor},
-                                                                   {"same_card", &weights.same_card},
-                                                                   {"board", &weights.board},
-                                                                   {"link", &weights.link}}};
+  const std::array<std::pair<const char*, double*>, 11> fields = {
+      {{"other_socket", &weights.other_socket},
+       {"same_socket", &weights.same_socket},
+       {"same_numa", &weights.same_numa},
+       {"same_host_bridge", &weights.same_host_bridge},
+       {"same_root_port", &weights.same_root_port},
+       {"same_switch", &weights.same_switch},
+       {"switch_step", &weights.switch_step},
+       {"switch_floor", &weights.switch_floor},
+       {"same_card", &weights.same_card},
+       {"board", &weights.board},
+       {"link", &weights.link}}};
   for (auto [key, field] : fields) {
     std::optional<double> value = reader.Number(key);
     if (!value) continue;
@@ -54,17 +55,18 @@ Weights ParseWeights(const toml::table& table, const std::string& file, Diagnost
   }
   // The tree answer is exact only when nearer never counts less.
   const std::array<std::array<const char*, 2>, 7> order = {{{"other_socket", "same_socket"},
-                                                           {"same_socket", "same_numa"},
-                                                           {"same_numa", "same_host_bridge"},
-                                                           {"same_host_bridge", "same_root_port"},
-                                                           {"same_root_port", "switch_floor"},
-                                                           {"switch_floor", "same_switch"},
-                                                           {"same_switch", "same_card"}}};
+                                                            {"same_socket", "same_numa"},
+                                                            {"same_numa", "same_host_bridge"},
+                                                            {"same_host_bridge", "same_root_port"},
+                                                            {"same_root_port", "switch_floor"},
+                                                            {"switch_floor", "same_switch"},
+                                                            {"same_switch", "same_card"}}};
   std::map<std::string, double> values;
   for (auto [key, field] : fields) values[key] = *field;
   for (auto [far, near] : order) {
     if (values[near] >= values[far]) continue;
-    reader.Error(reader.Pos(), fmt::format("[affinity]: '{}' ({:g}) must not be less than '{}' ({:g})", near, values[near], far, values[far]));
+    reader.Error(reader.Pos(), fmt::format("[affinity]: '{}' ({:g}) must not be less than '{}' ({:g})", near,
+                                           values[near], far, values[far]));
   }
   reader.Finish();
   return weights;
@@ -84,7 +86,9 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
     pair.from = pair_reader.String("from").value_or("");
     pair.to = pair_reader.String("to").value_or("");
     pair.width = pair_reader.Number("width").value_or(1);
-    if (pair.from.empty() || pair.to.empty()) pair_reader.Error(pair_reader.Pos(), "a link needs 'from' and 'to': ids, addresses or serials of cards");
+    if (pair.from.empty() || pair.to.empty())
+      pair_reader.Error(pair_reader.Pos(),
+                        "a link needs 'from' and 'to': ids, addresses or serials of cards");
     if (pair.width <= 0) pair_reader.ErrorAt("width", "the width of a link must be more than 0");
     pair_reader.Finish();
     links.pairs.push_back(std::move(pair));
@@ -96,12 +100,15 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
 
 void ParseLog(const toml::table& table, const std::string& file, Config& config, Diagnostics& diagnostics) {
   TableReader reader(table, "[log]", file, diagnostics);
-  if (auto level = reader.OneOf("level", {"debug", "info", "warning", "error"})) config.log_level = static_cast<LogLevel>(*level);
-  if (auto format = reader.OneOf("format", {"text", "json"})) config.log_format = static_cast<LogFormat>(*format);
+  if (auto level = reader.OneOf("level", {"debug", "info", "warning", "error"}))
+    config.log_level = static_cast<LogLevel>(*level);
+  if (auto format = reader.OneOf("format", {"text", "json"}))
+    config.log_format = static_cast<LogFormat>(*format);
   reader.Finish();
 }
 
-void ParseProfileSettings(const toml::table& table, const std::string& file, Config& config, Diagnostics& diagnostics) {
+void ParseProfileSettings(const toml::table& table, const std::string& file, Config& config,
+                          Diagnostics& diagnostics) {
   TableReader reader(table, "[profile]", file, diagnostics);
   for (auto&& [key, node] : table) {
     std::string name(key.str());
@@ -124,11 +131,22 @@ std::string BadHttpAddress(const std::string& address) {
   if (address.empty()) return "";
   size_t colon = address.rfind(':');
   std::string host = address.substr(0, colon);
-  std::optional<int64_t> port = colon == std::string::npos ? std::nullopt : ParseInt(address.substr(colon + 1));
-  if (host.find_first_of("[:") != std::string::npos) return "only IPv4 addresses are served; write \"HOST:PORT\" or \":PORT\"";
+  std::optional<int64_t> port =
+      colon == std::string::npos ? std::nullopt : ParseInt(address.substr(colon + 1));
+  if (host.find_first_of("[:") != std::string::npos)
+    return "only IPv4 addresses are served; write \"HOST:PORT\" or \":PORT\"";
   bool good = port && *port >= 0 && *port <= 65535 &&
-              std::all_of(host.begin(), host.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '-'; });
+              std::all_of(host.begin(), host.end(),
+                          [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '-'; });
   return good ? "" : fmt::format("'{}' is no address; write \"HOST:PORT\" or \":PORT\"", address);
+}
+
+void KeepLinksOf(const std::string& node_name, Config& config) {
+  std::erase_if(config.links, [&](const LinkSource& links) {
+    return !links.nodes.empty() &&
+           std::none_of(links.nodes.begin(), links.nodes.end(),
+                        [&](const std::string& pattern) { return GlobMatch(pattern, node_name); });
+  });
 }
 
 Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& diagnostics) {
@@ -137,7 +155,8 @@ Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& 
   TableReader reader(table, "cleave.toml", file, diagnostics);
   config.profiles = reader.Strings("profiles");
   config.profiles_pos = reader.PosOfKey("profiles");
-  for (const std::string& dir : reader.Strings("profile_dirs")) config.profile_dirs.push_back(BesideFile(dir, file));
+  for (const std::string& dir : reader.Strings("profile_dirs"))
+    config.profile_dirs.push_back(BesideFile(dir, file));
   config.drop = reader.Strings("drop");
   reader.Tables("exclude", [&](const toml::table& item) {
     // Read as the value of a key, so that the tests keep their positions.
@@ -146,17 +165,21 @@ Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& 
     TableReader inner(holder, "cleave.toml", file, diagnostics);
     config.exclude.push_back(inner.Tests("exclude"));
   });
-  if (const toml::table* profile = reader.Table("profile")) ParseProfileSettings(*profile, file, config, diagnostics);
-  reader.Tables("links", [&](const toml::table& item) { config.links.push_back(ParseLinks(item, file, diagnostics)); });
+  if (const toml::table* profile = reader.Table("profile"))
+    ParseProfileSettings(*profile, file, config, diagnostics);
+  reader.Tables(
+      "links", [&](const toml::table& item) { config.links.push_back(ParseLinks(item, file, diagnostics)); });
   reader.Tables("resource", [&](const toml::table& item) {
     ResourceSpec spec = ParseResource(item, file, diagnostics);
     spec.from_operator = true;
     config.resources.push_back(std::move(spec));
   });
-  if (const toml::table* affinity = reader.Table("affinity")) config.weights = ParseWeights(*affinity, file, diagnostics);
+  if (const toml::table* affinity = reader.Table("affinity"))
+    config.weights = ParseWeights(*affinity, file, diagnostics);
   if (const toml::table* log = reader.Table("log")) ParseLog(*log, file, config, diagnostics);
   config.http_address = reader.String("http").value_or("");
-  if (std::string bad = BadHttpAddress(config.http_address); !bad.empty()) reader.ErrorAt("http", "'http' in cleave.toml: " + bad);
+  if (std::string bad = BadHttpAddress(config.http_address); !bad.empty())
+    reader.ErrorAt("http", "'http' in cleave.toml: " + bad);
   if (auto rescan = reader.Duration("rescan")) {
     config.rescan = *rescan;
     if (*rescan < std::chrono::seconds(1) || *rescan > std::chrono::hours(1)) {

@@ -69,11 +69,14 @@ class Names {
     }
   }
   void Check(const Condition& condition, Diagnostics& diagnostics) const {
-    for (const AttributeTest& test : condition.tests) CheckName(test.name, test.pos, "attribute", diagnostics);
+    for (const AttributeTest& test : condition.tests)
+      CheckName(test.name, test.pos, "attribute", diagnostics);
   }
-  void CheckName(const std::string& name, const SourcePos& pos, std::string_view what, Diagnostics& diagnostics) const {
+  void CheckName(const std::string& name, const SourcePos& pos, std::string_view what,
+                 Diagnostics& diagnostics) const {
     if (known_.contains(name)) return;
-    diagnostics.Error(pos, fmt::format("no {} is called '{}'{}", what, name, DidYouMean(name, {known_.begin(), known_.end()})));
+    diagnostics.Error(pos, fmt::format("no {} is called '{}'{}", what, name,
+                                       DidYouMean(name, {known_.begin(), known_.end()})));
   }
 
  private:
@@ -110,7 +113,9 @@ void CheckResource(const ResourceSpec& spec, const Names& names, Diagnostics& di
   names.Check(spec.except, diagnostics);
   for (const AttributeTest& test : spec.when.tests) {
     if (!test.name.starts_with("settings.")) {
-      diagnostics.Error(test.pos, fmt::format("'when' of [[resource]] tests settings only, not '{}': use 'where'", test.name));
+      diagnostics.Error(
+          test.pos,
+          fmt::format("'when' of [[resource]] tests settings only, not '{}': use 'where'", test.name));
     }
   }
   names.Check(spec.when, diagnostics);
@@ -135,7 +140,8 @@ void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
       if (rule.source != AttributeSource::kOf) continue;
       names.CheckName(rule.from, attribute.pos, "attribute", diagnostics);
       if (!above.contains(rule.from) && rule.from != attribute.name) {
-        diagnostics.Error(attribute.pos, fmt::format("attribute '{}' uses '{}', which must stand above it", attribute.name, rule.from));
+        diagnostics.Error(attribute.pos, fmt::format("attribute '{}' uses '{}', which must stand above it",
+                                                     attribute.name, rule.from));
       }
     }
     above.insert(attribute.name);
@@ -153,18 +159,21 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
     all.push_back(&profile);
   }
   auto find = [&](const std::string& name) {
-    auto found = std::find_if(all.begin(), all.end(), [&](const Profile* profile) { return profile->name == name; });
+    auto found =
+        std::find_if(all.begin(), all.end(), [&](const Profile* profile) { return profile->name == name; });
     return found == all.end() ? nullptr : *found;
   };
   for (const std::string& name : settings.config.profiles) {
     if (find(name) == nullptr) {
-      diagnostics.Error(settings.config.profiles_pos, fmt::format("there is no profile '{}'{}", name, DidYouMean(name, profile_names)));
+      diagnostics.Error(settings.config.profiles_pos,
+                        fmt::format("there is no profile '{}'{}", name, DidYouMean(name, profile_names)));
     }
   }
   for (const auto& [name, values] : settings.config.settings) {
     const Profile* profile = find(name);
     if (profile == nullptr) {
-      diagnostics.Error(settings.config.settings_pos.at(name), fmt::format("there is no profile '{}'{}", name, DidYouMean(name, profile_names)));
+      diagnostics.Error(settings.config.settings_pos.at(name),
+                        fmt::format("there is no profile '{}'{}", name, DidYouMean(name, profile_names)));
       continue;
     }
     std::vector<std::string> declared;
@@ -173,12 +182,14 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
       const SourcePos& pos = settings.config.settings_pos.at(name + "." + key);
       auto setting = profile->settings.find(key);
       if (setting == profile->settings.end()) {
-        diagnostics.Error(pos, fmt::format("profile '{}' has no setting '{}'{}", name, key, DidYouMean(key, declared)));
+        diagnostics.Error(
+            pos, fmt::format("profile '{}' has no setting '{}'{}", name, key, DidYouMean(key, declared)));
         continue;
       }
       const std::vector<std::string>& allowed = setting->second.values;
       if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-        diagnostics.Error(pos, fmt::format("'{}' must be one of {}, not '{}'{}", key, Join(allowed, ", "), value, DidYouMean(value, allowed)));
+        diagnostics.Error(pos, fmt::format("'{}' must be one of {}, not '{}'{}", key, Join(allowed, ", "),
+                                           value, DidYouMean(value, allowed)));
       }
     }
   }
@@ -188,7 +199,8 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
     } else if (const Profile* profile = find(spec.profile)) {
       CheckResource(spec, Names({profile}), diagnostics);
     } else {
-      diagnostics.Error(spec.pos, fmt::format("there is no profile '{}'{}", spec.profile, DidYouMean(spec.profile, profile_names)));
+      diagnostics.Error(spec.pos, fmt::format("there is no profile '{}'{}", spec.profile,
+                                              DidYouMean(spec.profile, profile_names)));
     }
   }
   for (const Condition& condition : settings.config.exclude) Names(all).Check(condition, diagnostics);
@@ -209,10 +221,12 @@ Settings Assemble(Config config, const std::vector<NamedText>& more_profiles, Di
   Settings settings;
   settings.config = std::move(config);
   for (const EmbeddedFile& file : EmbeddedProfiles()) {
-    AddProfile({"profiles/" + std::string(file.name), std::string(file.bytes)}, settings.profiles, diagnostics);
+    AddProfile({"profiles/" + std::string(file.name), std::string(file.bytes)}, settings.profiles,
+               diagnostics);
   }
   for (const NamedText& file : more_profiles) AddProfile(file, settings.profiles, diagnostics);
-  std::sort(settings.profiles.begin(), settings.profiles.end(), [](const Profile& a, const Profile& b) { return a.name < b.name; });
+  std::sort(settings.profiles.begin(), settings.profiles.end(),
+            [](const Profile& a, const Profile& b) { return a.name < b.name; });
   CheckSettings(settings, diagnostics);
   return settings;
 }

@@ -71,11 +71,13 @@ AttributeRule ParseRule(TableReader& reader, const std::string& name) {
       if (value) {
         store(std::string(from.str()), *value);
       } else {
-        reader.Error(reader.PosOf(to), fmt::format("'{}' of attribute '{}' maps to strings, numbers or truths", key, name));
+        reader.Error(reader.PosOf(to),
+                     fmt::format("'{}' of attribute '{}' maps to strings, numbers or truths", key, name));
       }
     }
   };
-  read_map("alias", [&](const std::string& from, const AttributeValue& to) { rule.alias[from] = ToText(to); });
+  read_map("alias",
+           [&](const std::string& from, const AttributeValue& to) { rule.alias[from] = ToText(to); });
   read_map("map", [&](const std::string& from, const AttributeValue& to) { rule.map[from] = to; });
   return rule;
 }
@@ -90,7 +92,9 @@ Attribute ParseAttribute(TableReader& parent, const std::string& name) {
     if (auto wait = reader.Duration("wait")) attribute.wait = *wait;
     if (const toml::node* fallback = reader.Node("default")) {
       attribute.fallback = ScalarOf(*fallback);
-      if (!attribute.fallback) reader.ErrorAt("default", fmt::format("the default of attribute '{}' must be a string, number or truth", name));
+      if (!attribute.fallback)
+        reader.ErrorAt("default",
+                       fmt::format("the default of attribute '{}' must be a string, number or truth", name));
     }
     reader.Finish();
   }
@@ -119,7 +123,8 @@ Entries ParseEntries(const toml::table& table, const std::string& file, Diagnost
   entries.class_name = reader.String("class").value_or("");
   entries.name_pattern = reader.Regex("name").value_or("");
   if (const toml::table* pci = reader.Table("pci")) entries.pci = ParsePci(*pci, file, diagnostics);
-  if (entries.class_name.empty() && !entries.pci) reader.Error(reader.Pos(), "[entries] needs 'class' or 'pci'");
+  if (entries.class_name.empty() && !entries.pci)
+    reader.Error(reader.Pos(), "[entries] needs 'class' or 'pci'");
   if (const toml::table* unsupported = reader.Table("unsupported")) {
     for (auto&& [key, value] : *unsupported) {
       std::optional<int64_t> device = ParseInt(std::string(key.str()));
@@ -127,7 +132,8 @@ Entries ParseEntries(const toml::table& table, const std::string& file, Diagnost
       if (device && *device >= 0 && *device <= 0xffff && reason) {
         entries.unsupported[static_cast<int>(*device)] = *reason;
       } else {
-        reader.Error(reader.PosOf(value), "'unsupported' of [entries] maps PCI device ids (\"0x1234\") to reasons");
+        reader.Error(reader.PosOf(value),
+                     "'unsupported' of [entries] maps PCI device ids (\"0x1234\") to reasons");
       }
     }
   }
@@ -141,8 +147,11 @@ Entries ParseEntries(const toml::table& table, const std::string& file, Diagnost
   if (const toml::table* attributes = reader.Table("attributes")) {
     TableReader inner(*attributes, "[entries.attributes]", file, diagnostics);
     for (const std::string& name : KeysInFileOrder(*attributes)) {
-      if (!IsIdentifier(name)) inner.ErrorAt(name, fmt::format("'{}' is no attribute name: small letters, digits, _ and -", name));
-      auto is_in = [&](const std::vector<std::string>& names) { return std::find(names.begin(), names.end(), name) != names.end(); };
+      if (!IsIdentifier(name))
+        inner.ErrorAt(name, fmt::format("'{}' is no attribute name: small letters, digits, _ and -", name));
+      auto is_in = [&](const std::vector<std::string>& names) {
+        return std::find(names.begin(), names.end(), name) != names.end();
+      };
       if (is_in(BuiltInNames()) || is_in(ContainerNames())) {
         inner.ErrorAt(name, fmt::format("attribute '{}' exists already: it is built in", name));
       }
@@ -153,8 +162,10 @@ Entries ParseEntries(const toml::table& table, const std::string& file, Diagnost
     TableReader inner(*nodes, "[entries.nodes]", file, diagnostics);
     for (const std::string& role : KeysInFileOrder(*nodes)) {
       std::optional<TextTemplate> path = inner.Template(role);
-      if (!IsIdentifier(role)) inner.ErrorAt(role, fmt::format("'{}' is no name for a node: small letters, digits, _ and -", role));
-      if (path && !path->source().starts_with("/dev/")) inner.ErrorAt(role, fmt::format("node '{}' must be a path under /dev", role));
+      if (!IsIdentifier(role))
+        inner.ErrorAt(role, fmt::format("'{}' is no name for a node: small letters, digits, _ and -", role));
+      if (path && !path->source().starts_with("/dev/"))
+        inner.ErrorAt(role, fmt::format("node '{}' must be a path under /dev", role));
       if (path) entries.nodes.emplace_back(role, *std::move(path));
     }
   }
@@ -187,7 +198,8 @@ HealthCheck ParseHealth(const toml::table& table, const std::string& file, Diagn
   check.above = reader.String("above").value_or("");
   int questions = (check.is.empty() ? 0 : 1) + (check.is_not.empty() ? 0 : 1) + (check.must_change ? 1 : 0) +
                   (check.below.empty() ? 0 : 1) + (check.above.empty() ? 0 : 1);
-  if (questions != 1) reader.Error(reader.Pos(), "[[health]] needs exactly one of is, not, must, below, above");
+  if (questions != 1)
+    reader.Error(reader.Pos(), "[[health]] needs exactly one of is, not, must, below, above");
   if (check.must_change != (check.within.count() > 0)) {
     reader.Error(reader.Pos(), "[[health]]: must = \"change\" and within = \"4s\" go together");
   }
@@ -195,12 +207,14 @@ HealthCheck ParseHealth(const toml::table& table, const std::string& file, Diagn
   check.recover = static_cast<int>(reader.Int("recover", 1, 1000).value_or(check.recover));
   check.absent_is_bad = reader.OneOf("absent", {"unknown", "bad"}).value_or(0) == 1;
   check.when = reader.Tests("when");
-  check.level = reader.OneOf("level", {"fail", "warn"}).value_or(0) == 1 ? HealthLevel::kWarn : HealthLevel::kFail;
+  check.level =
+      reader.OneOf("level", {"fail", "warn"}).value_or(0) == 1 ? HealthLevel::kWarn : HealthLevel::kFail;
   reader.Finish();
   return check;
 }
 
-std::map<std::string, Setting> ParseSettings(const toml::table& table, const std::string& file, Diagnostics& diagnostics) {
+std::map<std::string, Setting> ParseSettings(const toml::table& table, const std::string& file,
+                                             Diagnostics& diagnostics) {
   std::map<std::string, Setting> settings;
   TableReader reader(table, "[settings]", file, diagnostics);
   for (auto&& [key, node] : table) {
@@ -212,8 +226,10 @@ std::map<std::string, Setting> ParseSettings(const toml::table& table, const std
     setting.pos = reader.PosOfKey(name);
     setting.values = one.Strings("values");
     setting.fallback = one.String("default").value_or("");
-    bool listed = std::find(setting.values.begin(), setting.values.end(), setting.fallback) != setting.values.end();
-    if (!setting.values.empty() && !listed) one.Error(one.Pos(), fmt::format("the default of setting '{}' is none of its values", name));
+    bool listed =
+        std::find(setting.values.begin(), setting.values.end(), setting.fallback) != setting.values.end();
+    if (!setting.values.empty() && !listed)
+      one.Error(one.Pos(), fmt::format("the default of setting '{}' is none of its values", name));
     one.Finish();
     settings[name] = std::move(setting);
   }
@@ -223,10 +239,23 @@ std::map<std::string, Setting> ParseSettings(const toml::table& table, const std
 }  // namespace
 
 const std::vector<std::string>& BuiltInNames() {
-  static const std::vector<std::string> names = {
-      "id",          "name",       "address",         "numa",          "pci.address", "pci.vendor", "pci.device",
-      "pci.class",   "pci.driver", "pci.iommu_group", "pci.numa_node", "pci.physfn",  "pieces",     "piece",
-      "profile",     "card",       "board"};
+  static const std::vector<std::string> names = {"id",
+                                                 "name",
+                                                 "address",
+                                                 "numa",
+                                                 "pci.address",
+                                                 "pci.vendor",
+                                                 "pci.device",
+                                                 "pci.class",
+                                                 "pci.driver",
+                                                 "pci.iommu_group",
+                                                 "pci.numa_node",
+                                                 "pci.physfn",
+                                                 "pieces",
+                                                 "piece",
+                                                 "profile",
+                                                 "card",
+                                                 "board"};
   return names;
 }
 
@@ -245,7 +274,8 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
   std::optional<int64_t> schema = reader.Int("schema", kSchema, kSchema);
   if (!schema && !reader.Has("schema")) reader.Error({file, 0, 0}, "the profile needs schema = 1");
   profile.name = reader.String("name").value_or("");
-  if (!IsIdentifier(profile.name)) reader.ErrorAt("name", "the profile needs a 'name': small letters, digits, _ and -");
+  if (!IsIdentifier(profile.name))
+    reader.ErrorAt("name", "the profile needs a 'name': small letters, digits, _ and -");
   profile.summary = reader.String("summary").value_or("");
   profile.is_default = reader.Bool("default").value_or(true);
   if (const toml::table* entries = reader.Table("entries")) {
@@ -253,10 +283,12 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
   } else if (!reader.Has("entries")) {
     reader.Error({file, 0, 0}, "the profile needs [entries]");
   }
-  if (const toml::table* settings = reader.Table("settings")) profile.settings = ParseSettings(*settings, file, diagnostics);
+  if (const toml::table* settings = reader.Table("settings"))
+    profile.settings = ParseSettings(*settings, file, diagnostics);
   reader.Tables("health", [&](const toml::table& item) {
     HealthCheck check = ParseHealth(item, file, diagnostics);
-    bool twice = std::any_of(profile.health.begin(), profile.health.end(), [&](const HealthCheck& other) { return other.name == check.name; });
+    bool twice = std::any_of(profile.health.begin(), profile.health.end(),
+                             [&](const HealthCheck& other) { return other.name == check.name; });
     if (twice) diagnostics.Error(check.pos, fmt::format("two [[health]] are called '{}'", check.name));
     profile.health.push_back(std::move(check));
   });

@@ -34,10 +34,13 @@ const std::vector<std::string>& PreferenceNames() {
   return names;
 }
 
-// What an environment variable may be called (POSIX.1-2017, 8.1, and the dots and dashes that Kubernetes allows).
+// What an environment variable may be called (POSIX.1-2017, 8.1, and the dots and dashes that Kubernetes
+// allows).
 bool IsEnvName(std::string_view name) {
   if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-'; });
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-';
+  });
 }
 
 std::vector<NamedValue> ParseNamedValues(TableReader& reader, std::string_view key, bool env) {
@@ -60,13 +63,15 @@ std::vector<NamedValue> ParseNamedValues(TableReader& reader, std::string_view k
       inner.ErrorAt(text, fmt::format("'{}' in {} is not the name of an environment variable", text, where));
     }
     if (node.is_string()) {
-      if (std::optional<TextTemplate> simple = inner.Template(text)) value.choices.push_back({*std::move(simple), {}});
+      if (std::optional<TextTemplate> simple = inner.Template(text))
+        value.choices.push_back({*std::move(simple), {}});
     } else {
       for (const toml::table* choice : inner.TableOrTables(text)) {
         TableReader one(*choice, fmt::format("{} of {}", text, where), reader.file(), reader.diagnostics());
         std::optional<TextTemplate> chosen = one.Template("value");
         Condition when = one.Tests("when");
-        if (!chosen && !one.Has("value")) one.Error(one.Pos(), fmt::format("{} needs a 'value'", one.where()));
+        if (!chosen && !one.Has("value"))
+          one.Error(one.Pos(), fmt::format("{} needs a 'value'", one.where()));
         one.Finish();
         if (chosen) value.choices.push_back({*std::move(chosen), std::move(when)});
       }
@@ -110,7 +115,8 @@ ContainerSpec ParseContainer(const toml::table& table, const std::string& where,
     MountSpec mount;
     std::optional<TextTemplate> host = mount_reader.Template("host");
     std::optional<TextTemplate> container = mount_reader.Template("container");
-    if (!host && !mount_reader.Has("host")) mount_reader.Error(mount_reader.Pos(), "a mount needs 'host', a path");
+    if (!host && !mount_reader.Has("host"))
+      mount_reader.Error(mount_reader.Pos(), "a mount needs 'host', a path");
     if (host) mount.host = *host;
     if (host || container) mount.container = container ? *container : *host;
     for (const TextTemplate* path : {&mount.host, &mount.container}) {
@@ -156,15 +162,19 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   bool is_group = spec.unit == UnitKind::kGroup;
   bool by_links = spec.group_by == std::vector<std::string>{"links"};
   if (is_group && spec.group_by.empty()) {
-    reader.Error(reader.Pos(), "[[resource]] with unit = \"group\" needs 'group_by': an attribute, a list of them, or \"links\"");
+    reader.Error(
+        reader.Pos(),
+        "[[resource]] with unit = \"group\" needs 'group_by': an attribute, a list of them, or \"links\"");
   }
   for (const char* key : {"group_by", "size"}) {
-    if (!is_group && reader.Has(key)) reader.ErrorAt(key, fmt::format("'{}' in [[resource]] is for unit = \"group\"", key));
+    if (!is_group && reader.Has(key))
+      reader.ErrorAt(key, fmt::format("'{}' in [[resource]] is for unit = \"group\"", key));
   }
   if (by_links && spec.size != 2 && spec.size != 4) {
     reader.Error(reader.Pos(), "[[resource]] with group_by = \"links\" needs size = 2 or size = 4");
   }
-  if (!by_links && reader.Has("min_width")) reader.ErrorAt("min_width", "'min_width' in [[resource]] is for group_by = \"links\"");
+  if (!by_links && reader.Has("min_width"))
+    reader.ErrorAt("min_width", "'min_width' in [[resource]] is for group_by = \"links\"");
   reader.Finish();
   return spec;
 }

@@ -18,7 +18,8 @@ namespace cleave {
 namespace {
 
 bool IsNameChar(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_.-/*").find(c) != std::string_view::npos;
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+         std::string_view("_.-/*").find(c) != std::string_view::npos;
 }
 
 }  // namespace
@@ -38,7 +39,8 @@ absl::StatusOr<TextTemplate> TextTemplate::Parse(std::string_view text) {
       return absl::InvalidArgumentError(fmt::format("'}}' without '{{' in \"{}\"", text));
     } else if (text[i] == '{') {
       size_t end = text.find('}', i);
-      if (end == std::string_view::npos) return absl::InvalidArgumentError(fmt::format("'{{' without '}}' in \"{}\"", text));
+      if (end == std::string_view::npos)
+        return absl::InvalidArgumentError(fmt::format("'{{' without '}}' in \"{}\"", text));
       std::string name(text.substr(i + 1, end - i - 1));
       if (name.empty() || !std::all_of(name.begin(), name.end(), IsNameChar)) {
         return absl::InvalidArgumentError(fmt::format("'{{{}}}' is no placeholder in \"{}\"", name, text));

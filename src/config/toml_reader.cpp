@@ -29,7 +29,8 @@ toml::table ParseToml(std::string_view text, const std::string& file, Diagnostic
   try {
     return toml::parse(text, std::string_view(file));
   } catch (const toml::parse_error& error) {
-    SourcePos pos{file, static_cast<int>(error.source().begin.line), static_cast<int>(error.source().begin.column)};
+    SourcePos pos{file, static_cast<int>(error.source().begin.line),
+                  static_cast<int>(error.source().begin.column)};
     diagnostics.Error(std::move(pos), std::string(error.description()));
     return {};
   }
@@ -137,7 +138,8 @@ std::vector<int64_t> TableReader::Ints(std::string_view key, int64_t least, int6
     if (value && *value >= least && *value <= most) {
       values.push_back(*value);
     } else {
-      Error(PosOf(item), fmt::format("'{}' in {} must be whole numbers from {} to {}", key, where_, least, most));
+      Error(PosOf(item),
+            fmt::format("'{}' in {} must be whole numbers from {} to {}", key, where_, least, most));
     }
   };
   if (const toml::array* list = node->as_array()) {
@@ -215,19 +217,23 @@ Condition TableReader::Tests(std::string_view key) {
     return condition;
   }
   for (auto&& [name, value] : *table) {
-    SourcePos pos{file_, static_cast<int>(name.source().begin.line), static_cast<int>(name.source().begin.column)};
+    SourcePos pos{file_, static_cast<int>(name.source().begin.line),
+                  static_cast<int>(name.source().begin.column)};
     AttributeTest test{std::string(name.str()), {}, std::move(pos)};
     auto take = [&](const toml::node& item) {
       std::optional<AttributeValue> scalar = ScalarOf(item);
       if (scalar) {
         test.patterns.push_back(ToText(*scalar));
       } else {
-        Error(PosOf(item), fmt::format("a test in '{}' of {} must be a string, number or truth, or a list of them", key, where_));
+        Error(PosOf(item),
+              fmt::format("a test in '{}' of {} must be a string, number or truth, or a list of them", key,
+                          where_));
       }
     };
     if (const toml::array* list = value.as_array()) {
       for (const toml::node& item : *list) take(item);
-      if (list->empty()) Error(test.pos, fmt::format("the list for '{}' in '{}' of {} is empty", test.name, key, where_));
+      if (list->empty())
+        Error(test.pos, fmt::format("the list for '{}' in '{}' of {} is empty", test.name, key, where_));
     } else {
       take(value);
     }

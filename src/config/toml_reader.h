@@ -22,8 +22,8 @@ namespace cleave {
 // Parses `text`; a syntax error is added to `diagnostics` and an empty table returned.
 toml::table ParseToml(std::string_view text, const std::string& file, Diagnostics& diagnostics);
 
-// One table. Every getter marks its key as known; Finish() reports the others. A getter returns nullopt (or an empty list)
-// when the key is absent or wrong; what is wrong has been reported.
+// One table. Every getter marks its key as known; Finish() reports the others. A getter returns nullopt (or
+// an empty list) when the key is absent or wrong; what is wrong has been reported.
 class TableReader {
  public:
   // `where` names the table in messages, as a person would write it: "[[resource]]".
@@ -60,7 +60,9 @@ class TableReader {
   // Of the key itself, else of the table.
   SourcePos PosOfKey(std::string_view key) const;
   void Error(SourcePos pos, std::string message) { diagnostics_.Error(std::move(pos), std::move(message)); }
-  void ErrorAt(std::string_view key, std::string message) { diagnostics_.Error(PosOfKey(key), std::move(message)); }
+  void ErrorAt(std::string_view key, std::string message) {
+    diagnostics_.Error(PosOfKey(key), std::move(message));
+  }
   const std::string& file() const { return file_; }
   const std::string& where() const { return where_; }
   Diagnostics& diagnostics() { return diagnostics_; }

@@ -59,8 +59,8 @@ bool NaturalLess(std::string_view a, std::string_view b) {
 bool MatchesIds(const PciMatch& match, const PciFunction& function) {
   if (match.vendor && function.vendor != match.vendor) return false;
   if (match.class_code && function.class_code != match.class_code) return false;
-  return match.devices.empty() ||
-         std::any_of(match.devices.begin(), match.devices.end(), [&](int device) { return function.device == device; });
+  return match.devices.empty() || std::any_of(match.devices.begin(), match.devices.end(),
+                                              [&](int device) { return function.device == device; });
 }
 
 bool MatchesDriver(const PciMatch& match, const PciFunction& function) {
@@ -81,7 +81,9 @@ std::string AddressOf(const HostRoot& root, const std::string& entry) {
 
 std::string WhyNot(const Profile& profile, const PciFunction& function) {
   const Entries& entries = profile.entries;
-  if (auto reason = entries.unsupported.find(function.device.value_or(-1)); reason != entries.unsupported.end()) return reason->second;
+  if (auto reason = entries.unsupported.find(function.device.value_or(-1));
+      reason != entries.unsupported.end())
+    return reason->second;
   if (function.driver.empty()) return "no driver is bound to it";
   if (!MatchesDriver(*entries.pci, function)) return fmt::format("it is bound to {}", function.driver);
   return fmt::format("its driver shows no entry in /sys/class/{}", entries.class_name);
@@ -94,19 +96,24 @@ std::vector<Entry> ClassEntries(const HostRoot& root, const Profile& profile, co
   absl::StatusOr<std::vector<std::string>> names = root.List(folder);
   if (!names.ok()) return found;  // the driver is not loaded
   for (const std::string& name : *names) {
-    if (!entries.name_pattern.empty() && !re2::RE2::FullMatch(name, re2::RE2(entries.name_pattern, re2::RE2::Quiet))) continue;
+    if (!entries.name_pattern.empty() &&
+        !re2::RE2::FullMatch(name, re2::RE2(entries.name_pattern, re2::RE2::Quiet)))
+      continue;
     Entry entry{folder + "/" + name, name, AddressOf(root, folder + "/" + name)};
     if (entries.pci) {
       const PciFunction* function = inventory.Function(entry.address);
-      if (function == nullptr || !MatchesIds(*entries.pci, *function) || !MatchesDriver(*entries.pci, *function)) continue;
+      if (function == nullptr || !MatchesIds(*entries.pci, *function) ||
+          !MatchesDriver(*entries.pci, *function))
+        continue;
     }
     found.push_back(std::move(entry));
   }
   return found;
 }
 
-std::optional<std::string> TakeSource(const HostRoot& root, const AttributeRule& rule, const Inventory& inventory,
-                                      const Card& card, const std::string& attribute, std::vector<Oddity>& oddities) {
+std::optional<std::string> TakeSource(const HostRoot& root, const AttributeRule& rule,
+                                      const Inventory& inventory, const Card& card,
+                                      const std::string& attribute, std::vector<Oddity>& oddities) {
   std::string path = card.entry + "/" + rule.from;
   if (rule.from.find_first_of("*?[") != std::string::npos && rule.source != AttributeSource::kOf) {
     std::vector<std::string> found = root.Glob(path);
@@ -119,7 +126,8 @@ std::optional<std::string> TakeSource(const HostRoot& root, const AttributeRule&
     case AttributeSource::kRead: {
       absl::StatusOr<std::string> text = root.ReadText(path);
       if (!text.ok() && !absl::IsNotFound(text.status())) {
-        oddities.push_back({card.id.empty() ? card.entry : card.id, fmt::format("{}: {}", attribute, MessageOf(text.status()))});
+        oddities.push_back({card.id.empty() ? card.entry : card.id,
+                            fmt::format("{}: {}", attribute, MessageOf(text.status()))});
       }
       if (!text.ok() || text->empty()) return std::nullopt;
       return *text;
@@ -141,7 +149,8 @@ std::optional<std::string> MatchText(const AttributeRule& rule, const std::strin
   re2::RE2 expression(rule.match, re2::RE2::Quiet);
   std::array<re2::StringPiece, 2> groups;
   int count = expression.NumberOfCapturingGroups() > 0 ? 2 : 1;
-  re2::RE2::Anchor anchor = rule.source == AttributeSource::kName ? re2::RE2::ANCHOR_BOTH : re2::RE2::UNANCHORED;
+  re2::RE2::Anchor anchor =
+      rule.source == AttributeSource::kName ? re2::RE2::ANCHOR_BOTH : re2::RE2::UNANCHORED;
   if (!expression.Match(text, 0, text.size(), anchor, groups.data(), count)) return std::nullopt;
   return groups[static_cast<size_t>(count) - 1].as_string();
 }
@@ -172,7 +181,8 @@ std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, Inv
   } else {
     for (const PciFunction& function : inventory.functions) {
       bool known_bad = entries.unsupported.contains(function.device.value_or(-1));
-      if (known_bad || !MatchesIds(*entries.pci, function) || !MatchesDriver(*entries.pci, function)) continue;
+      if (known_bad || !MatchesIds(*entries.pci, function) || !MatchesDriver(*entries.pci, function))
+        continue;
       found.push_back({FunctionPath(function), function.address, function.address});
     }
   }
@@ -193,8 +203,9 @@ std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, Inv
   return found;
 }
 
-void ReadAttributes(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
-                    const Inventory& inventory, Card& card, std::vector<Oddity>& oddities) {
+void ReadAttributes(const HostRoot& root, const Profile& profile,
+                    const std::map<std::string, std::string>& settings, const Inventory& inventory,
+                    Card& card, std::vector<Oddity>& oddities) {
   Condition::Lookup lookup = CardLookup(card, inventory, &settings);
   for (const Attribute& attribute : profile.entries.attributes) {
     for (const AttributeRule& rule : attribute.rules) {
@@ -208,8 +219,9 @@ void ReadAttributes(const HostRoot& root, const Profile& profile, const std::map
   }
 }
 
-absl::Status NameCard(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
-                      const Inventory& inventory, Card& card) {
+absl::Status NameCard(const HostRoot& root, const Profile& profile,
+                      const std::map<std::string, std::string>& settings, const Inventory& inventory,
+                      Card& card) {
   TextTemplate::Lookup facts = CardTextLookup(card, inventory, &settings);
   // Here, and only here, a placeholder may be a file below the entry.
   TextTemplate::Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
@@ -228,7 +240,8 @@ absl::Status NameCard(const HostRoot& root, const Profile& profile, const std::m
   card.piece_of = first_of(profile.entries.piece_of);
   card.nodes.clear();
   for (const auto& [role, path] : profile.entries.nodes) {
-    if (absl::StatusOr<std::string> value = path.Expand(lookup); value.ok()) card.nodes.emplace_back(role, *value);
+    if (absl::StatusOr<std::string> value = path.Expand(lookup); value.ok())
+      card.nodes.emplace_back(role, *value);
   }
   return absl::OkStatus();
 }

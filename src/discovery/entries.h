@@ -21,18 +21,20 @@ struct Entry {
   std::string address;  // of its PCI function; "" when it has none
 };
 
-// The entries of `profile`, in PCI-walk order, then by name with numbers by value. Functions of the profile's vendor that
-// are no entry go to inventory.not_cards.
+// The entries of `profile`, in PCI-walk order, then by name with numbers by value. Functions of the profile's
+// vendor that are no entry go to inventory.not_cards.
 std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, Inventory& inventory);
 
-// The attributes of one entry, as the profile's rules find them now; those without a value are left out, defaults not yet
-// applied. What cannot be read although it is there is an oddity of `card`.
-void ReadAttributes(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
-                    const Inventory& inventory, Card& card, std::vector<Oddity>& oddities);
+// The attributes of one entry, as the profile's rules find them now; those without a value are left out,
+// defaults not yet applied. What cannot be read although it is there is an oddity of `card`.
+void ReadAttributes(const HostRoot& root, const Profile& profile,
+                    const std::map<std::string, std::string>& settings, const Inventory& inventory,
+                    Card& card, std::vector<Oddity>& oddities);
 
 // Fills id, board, piece_of and nodes from the card's attributes. NOT_FOUND when the id has no value.
-absl::Status NameCard(const HostRoot& root, const Profile& profile, const std::map<std::string, std::string>& settings,
-                      const Inventory& inventory, Card& card);
+absl::Status NameCard(const HostRoot& root, const Profile& profile,
+                      const std::map<std::string, std::string>& settings, const Inventory& inventory,
+                      Card& card);
 
 }  // namespace cleave
 

@@ -48,14 +48,15 @@ std::optional<int64_t> LimitOf(const HostRoot& root, const Card& card, const std
   return text.ok() ? ParseInt(Trim(*text)) : std::nullopt;
 }
 
-std::optional<bool> Compare(const HostRoot& root, const HealthCheck& check, const Card& card, const std::string& value,
-                            std::string& reason) {
+std::optional<bool> Compare(const HostRoot& root, const HealthCheck& check, const Card& card,
+                            const std::string& value, std::string& reason) {
   bool below = !check.below.empty();
   std::optional<int64_t> number = ParseInt(value);
   std::optional<int64_t> limit = LimitOf(root, card, below ? check.below : check.above);
   if (!number || !limit) return std::nullopt;
   bool good = below ? *number < *limit : *number > *limit;
-  if (!good) reason = fmt::format("{}: {} is not {} {}", check.name, *number, below ? "below" : "above", *limit);
+  if (!good)
+    reason = fmt::format("{}: {} is not {} {}", check.name, *number, below ? "below" : "above", *limit);
   return good;
 }
 
@@ -73,7 +74,8 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
   if (check.bytes) {
     auto [offset, length] = *check.bytes;
     if (content->size() < static_cast<size_t>(offset + length)) return std::nullopt;
-    value = HexDigits(std::string_view(*content).substr(static_cast<size_t>(offset), static_cast<size_t>(length)));
+    value = HexDigits(
+        std::string_view(*content).substr(static_cast<size_t>(offset), static_cast<size_t>(length)));
   }
   if (check.must_change) {
     if (!root.live()) return std::nullopt;
@@ -98,8 +100,8 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
   return Compare(root, check, card, value, reason);
 }
 
-void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup, Clock::time_point now,
-                           Card& card) {
+void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup,
+                           Clock::time_point now, Card& card) {
   std::map<std::string, CheckState>& states = states_[KeyOf(card)];
   card.health = Health::kHealthy;
   card.reason.clear();
@@ -137,7 +139,8 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
 bool HealthMonitor::InDoubt(const std::string& card_key) const {
   auto found = states_.find(card_key);
   if (found == states_.end()) return false;
-  return std::any_of(found->second.begin(), found->second.end(), [](const auto& item) { return item.second.streak > 0; });
+  return std::any_of(found->second.begin(), found->second.end(),
+                     [](const auto& item) { return item.second.streak > 0; });
 }
 
 void HealthMonitor::Forget(const std::string& card_key) { states_.erase(card_key); }

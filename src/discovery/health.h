@@ -15,20 +15,23 @@
 
 namespace cleave {
 
-// Judges cards by the health checks of their profile. One bad sample does not withdraw a card and one good one does not
-// bring it back: `strikes` and `recover` say how many in a row do. The first look is the exception: a card that is bad when
-// first seen is unhealthy at once, there is nothing to lose yet.
+// Judges cards by the health checks of their profile. One bad sample does not withdraw a card and one good
+// one does not bring it back: `strikes` and `recover` say how many in a row do. The first look is the
+// exception: a card that is bad when first seen is unhealthy at once, there is nothing to lose yet.
 //
-// A check has no opinion while its file cannot be read (a driver answers ENODATA or ENODEV while a device resets) unless the
-// check says absent = "bad", and "must change" has none before two samples lie far enough apart, or on a still picture.
+// A check has no opinion while its file cannot be read (a driver answers ENODATA or ENODEV while a device
+// resets) unless the check says absent = "bad", and "must change" has none before two samples lie far enough
+// apart, or on a still picture.
 //
 // Threads: one thread only.
 class HealthMonitor {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Sets health, reason and warnings of `card`, which must be present. `lookup` answers for it, settings included.
-  void Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup, Clock::time_point now, Card& card);
+  // Sets health, reason and warnings of `card`, which must be present. `lookup` answers for it, settings
+  // included.
+  void Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup,
+              Clock::time_point now, Card& card);
 
   // After Assess: true when a check is between two verdicts, so that it is worth to look again soon.
   bool InDoubt(const std::string& card_key) const;

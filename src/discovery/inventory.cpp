@@ -73,8 +73,8 @@ std::optional<PciAddress> PciAddress::Parse(std::string_view text) {
   if (dot == std::string_view::npos) return std::nullopt;
   std::vector<std::string> parts = Split(text.substr(0, dot), ':');
   std::string_view last = text.substr(dot + 1);
-  if (parts.size() != 3 || parts[0].size() < 4 || parts[0].size() > 8 || parts[1].size() != 2 || parts[2].size() != 2 ||
-      last.size() != 1) {
+  if (parts.size() != 3 || parts[0].size() < 4 || parts[0].size() > 8 || parts[1].size() != 2 ||
+      parts[2].size() != 2 || last.size() != 1) {
     return std::nullopt;
   }
   std::optional<uint64_t> domain = ParseHex(parts[0]);
@@ -82,11 +82,13 @@ std::optional<PciAddress> PciAddress::Parse(std::string_view text) {
   std::optional<uint64_t> device = ParseHex(parts[2]);
   std::optional<uint64_t> function = ParseHex(last);
   if (!domain || !bus || !device || !function || *device > 31 || *function > 7) return std::nullopt;
-  return PciAddress{static_cast<uint32_t>(*domain), static_cast<uint32_t>(*bus), static_cast<uint32_t>(*device),
-                    static_cast<uint32_t>(*function)};
+  return PciAddress{static_cast<uint32_t>(*domain), static_cast<uint32_t>(*bus),
+                    static_cast<uint32_t>(*device), static_cast<uint32_t>(*function)};
 }
 
-std::string PciAddress::ToString() const { return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, device, function); }
+std::string PciAddress::ToString() const {
+  return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", domain, bus, device, function);
+}
 
 std::string ToString(Health health) {
   switch (health) {
@@ -103,19 +105,23 @@ std::string ToString(Health health) {
 const PciFunction* Inventory::Function(std::string_view address) const {
   std::optional<PciAddress> pci = PciAddress::Parse(address);
   if (!pci) return nullptr;
-  auto found = std::lower_bound(functions.begin(), functions.end(), *pci,
-                                [](const PciFunction& function, const PciAddress& wanted) { return function.pci < wanted; });
+  auto found = std::lower_bound(
+      functions.begin(), functions.end(), *pci,
+      [](const PciFunction& function, const PciAddress& wanted) { return function.pci < wanted; });
   return found != functions.end() && found->pci == *pci ? &*found : nullptr;
 }
 
 const NumaNode* Inventory::Node(int id) const {
-  auto found = std::find_if(numa_nodes.begin(), numa_nodes.end(), [id](const NumaNode& node) { return node.id == id; });
+  auto found = std::find_if(numa_nodes.begin(), numa_nodes.end(),
+                            [id](const NumaNode& node) { return node.id == id; });
   return found == numa_nodes.end() ? nullptr : &*found;
 }
 
 Condition::Lookup CardLookup(const Card& card, const Inventory& inventory,
                              const std::map<std::string, std::string>* settings) {
-  return [&card, &inventory, settings](const std::string& name) { return ValueOf(name, card, inventory, settings); };
+  return [&card, &inventory, settings](const std::string& name) {
+    return ValueOf(name, card, inventory, settings);
+  };
 }
 
 TextTemplate::Lookup CardTextLookup(const Card& card, const Inventory& inventory,

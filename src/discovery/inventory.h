@@ -30,26 +30,27 @@ struct PciAddress {
 
 struct NumaNode {
   int id = 0;
-  std::vector<int> cpus;       // empty: memory only
-  std::vector<int> distances;  // ACPI SLIT, in the order of Inventory::numa_nodes; empty when the machine does not say
+  std::vector<int> cpus;  // empty: memory only
+  std::vector<int>
+      distances;  // ACPI SLIT, in the order of Inventory::numa_nodes; empty when the machine does not say
   bool operator==(const NumaNode&) const = default;
 };
 
 struct PciFunction {
   PciAddress pci;
   std::string address;  // pci.ToString()
-  // What stands above it, from the root bus ("pci0000:30") down to the bridge it hangs on ("0000:30:02.0"); empty when the
-  // machine does not show it. Bridges may be missing from the list of functions.
+  // What stands above it, from the root bus ("pci0000:30") down to the bridge it hangs on ("0000:30:02.0");
+  // empty when the machine does not show it. Bridges may be missing from the list of functions.
   std::vector<std::string> above;
   std::optional<int> class_code;  // 24 bits
   std::optional<int> vendor;
   std::optional<int> device;
-  std::string driver;                      // "": none
-  std::string iommu_group;                 // "": none
-  std::string physfn;                      // of a virtual function, its physical one
-  std::optional<int> numa_node;            // as the kernel says; its -1 is nullopt
-  std::vector<int> numa_nodes;             // that node, else the nodes of its local CPUs; empty: unknown
-  std::string link;                        // "16.0 GT/s x16" as it runs now; "" unknown
+  std::string driver;            // "": none
+  std::string iommu_group;       // "": none
+  std::string physfn;            // of a virtual function, its physical one
+  std::optional<int> numa_node;  // as the kernel says; its -1 is nullopt
+  std::vector<int> numa_nodes;   // that node, else the nodes of its local CPUs; empty: unknown
+  std::string link;              // "16.0 GT/s x16" as it runs now; "" unknown
   bool operator==(const PciFunction&) const = default;
 };
 
@@ -57,17 +58,17 @@ enum class Health { kHealthy, kUnhealthy, kUnknown };
 std::string ToString(Health health);
 
 struct Card {
-  std::string id;       // stable over reboots, driver reloads and hot-plug
+  std::string id;  // stable over reboots, driver reloads and hot-plug
   std::string profile;
   std::string entry;    // path of its class entry or function, below the root
   std::string address;  // of its PCI function; "" when it has none
   std::map<std::string, AttributeValue> attributes;
   std::vector<std::pair<std::string, std::string>> nodes;  // role, path of the device node
-  std::vector<int> numa_nodes;  // at most one for a single function
-  std::string board;            // cards of one profile with the same board are joined by it; "": none
-  std::string piece_of;         // cards of one profile with the same value are pieces of one; "": whole
-  int pieces = 1;               // how many pieces that card has
-  int piece = 0;                // which of them this is, in PCI-walk order, from 0
+  std::vector<int> numa_nodes;                             // at most one for a single function
+  std::string board;     // cards of one profile with the same board are joined by it; "": none
+  std::string piece_of;  // cards of one profile with the same value are pieces of one; "": whole
+  int pieces = 1;        // how many pieces that card has
+  int piece = 0;         // which of them this is, in PCI-walk order, from 0
   Health health = Health::kHealthy;
   std::string reason;                 // why it is not healthy
   std::vector<std::string> warnings;  // checks with level = "warn" that do not hold
@@ -93,9 +94,9 @@ struct Oddity {
 };
 
 struct Inventory {
-  std::vector<NumaNode> numa_nodes;     // by id
-  std::vector<PciFunction> functions;   // by address: the entries of /sys/bus/pci/devices that lead somewhere
-  std::vector<Card> cards;              // in PCI-walk order, then by entry name
+  std::vector<NumaNode> numa_nodes;    // by id
+  std::vector<PciFunction> functions;  // by address: the entries of /sys/bus/pci/devices that lead somewhere
+  std::vector<Card> cards;             // in PCI-walk order, then by entry name
   std::vector<NotACard> not_cards;
   std::vector<Oddity> oddities;
 
@@ -103,8 +104,8 @@ struct Inventory {
   const NumaNode* Node(int id) const;
 };
 
-// Values that templates and conditions see of a card: attributes, built-in names, nodes.ROLE and settings.NAME.
-// `settings` may be null. The functions keep references.
+// Values that templates and conditions see of a card: attributes, built-in names, nodes.ROLE and
+// settings.NAME. `settings` may be null. The functions keep references.
 Condition::Lookup CardLookup(const Card& card, const Inventory& inventory,
                              const std::map<std::string, std::string>* settings);
 TextTemplate::Lookup CardTextLookup(const Card& card, const Inventory& inventory,

@@ -36,9 +36,9 @@ std::string LinkName(const HostRoot& root, const std::string& path) {
   return target.ok() ? BaseName(*target) : "";
 }
 
-// The parts of .../devices/pci0000:30/0000:30:02.0/0000:31:00.0 from the root bus to the bridge. Links of some captured
-// machines end in a slash, and devices of a VMD domain hang below another function (pci10000:00 inside pci0000:...): the
-// last root bus counts.
+// The parts of .../devices/pci0000:30/0000:30:02.0/0000:31:00.0 from the root bus to the bridge. Links of
+// some captured machines end in a slash, and devices of a VMD domain hang below another function (pci10000:00
+// inside pci0000:...): the last root bus counts.
 std::vector<std::string> PathAbove(const std::string& target, const std::string& address) {
   std::vector<std::string> above;
   for (const std::string& part : Split(NormalPath(target), '/')) {
@@ -61,8 +61,10 @@ std::vector<int> NodesOfCpus(const std::vector<NumaNode>& nodes, const std::vect
 }
 
 std::optional<std::vector<int>> LocalCpus(const HostRoot& root, const std::string& path) {
-  if (absl::StatusOr<std::string> list = root.ReadText(path + "/local_cpulist"); list.ok()) return ParseCpuList(*list);
-  if (absl::StatusOr<std::string> mask = root.ReadText(path + "/local_cpus"); mask.ok()) return ParseCpuMask(*mask);
+  if (absl::StatusOr<std::string> list = root.ReadText(path + "/local_cpulist"); list.ok())
+    return ParseCpuList(*list);
+  if (absl::StatusOr<std::string> mask = root.ReadText(path + "/local_cpus"); mask.ok())
+    return ParseCpuMask(*mask);
   return std::nullopt;
 }
 
@@ -90,7 +92,8 @@ std::vector<NumaNode> ReadNumaNodes(const HostRoot& root, std::vector<Oddity>& o
     std::sort(node.cpus.begin(), node.cpus.end());
     if (absl::StatusOr<std::string> text = root.ReadText(path + "/distance"); text.ok()) {
       for (const std::string& part : Split(*text, ' ')) {
-        if (std::optional<int64_t> distance = ParseInt(Trim(part))) node.distances.push_back(static_cast<int>(*distance));
+        if (std::optional<int64_t> distance = ParseInt(Trim(part)))
+          node.distances.push_back(static_cast<int>(*distance));
       }
     }
     nodes.push_back(std::move(node));
@@ -104,7 +107,9 @@ std::vector<NumaNode> ReadNumaNodes(const HostRoot& root, std::vector<Oddity>& o
   return nodes;
 }
 
-std::string FunctionPath(const PciFunction& function) { return fmt::format("{}/{}", kDevices, function.address); }
+std::string FunctionPath(const PciFunction& function) {
+  return fmt::format("{}/{}", kDevices, function.address);
+}
 
 std::vector<PciFunction> ReadFunctions(const HostRoot& root, std::vector<Oddity>& oddities) {
   std::vector<PciFunction> functions;
@@ -127,14 +132,16 @@ std::vector<PciFunction> ReadFunctions(const HostRoot& root, std::vector<Oddity>
     PciFunction function;
     function.pci = *pci;
     function.address = name;
-    if (absl::StatusOr<std::string> target = root.ReadLink(path); target.ok()) function.above = PathAbove(*target, name);
+    if (absl::StatusOr<std::string> target = root.ReadLink(path); target.ok())
+      function.above = PathAbove(*target, name);
     function.class_code = ReadInt(root, path + "/class");
     function.vendor = ReadInt(root, path + "/vendor");
     function.device = ReadInt(root, path + "/device");
     function.driver = LinkName(root, path + "/driver");
     functions.push_back(std::move(function));
   }
-  std::sort(functions.begin(), functions.end(), [](const PciFunction& a, const PciFunction& b) { return a.pci < b.pci; });
+  std::sort(functions.begin(), functions.end(),
+            [](const PciFunction& a, const PciFunction& b) { return a.pci < b.pci; });
   return functions;
 }
 

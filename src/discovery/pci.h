@@ -15,8 +15,8 @@ namespace cleave {
 // /sys/devices/system/node/node*; by id.
 std::vector<NumaNode> ReadNumaNodes(const HostRoot& root, std::vector<Oddity>& oddities);
 
-// The functions in /sys/bus/pci/devices with address, path, driver, ids; NUMA, IOMMU and link are filled in by
-// ReadDetails(). Entries that lead nowhere are oddities.
+// The functions in /sys/bus/pci/devices with address, path, driver, ids; NUMA, IOMMU and link are filled in
+// by ReadDetails(). Entries that lead nowhere are oddities.
 std::vector<PciFunction> ReadFunctions(const HostRoot& root, std::vector<Oddity>& oddities);
 
 // What ReadFunctions() left out.

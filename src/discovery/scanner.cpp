@@ -167,7 +167,8 @@ void Scanner::Remember(Clock::time_point now, Inventory& inventory) {
 }
 
 void Scanner::Forget(const std::string& card_id) {
-  std::erase_if(known_, [&](const auto& item) { return item.second.card.id == card_id && !item.second.seen; });
+  std::erase_if(known_,
+                [&](const auto& item) { return item.second.card.id == card_id && !item.second.seen; });
 }
 
 }  // namespace cleave

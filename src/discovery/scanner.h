@@ -4,8 +4,8 @@
 
 #include <chrono>
 #include <map>
-#include <optional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -19,12 +19,13 @@
 namespace cleave {
 
 struct ScanOptions {
-  // Read every attribute of every PCI function, not only of bridges and cards' functions (for `topology --functions`).
+  // Read every attribute of every PCI function, not only of bridges and cards' functions (for `topology
+  // --functions`).
   bool all_functions = false;
 };
 
-// Looks at a machine, again and again, and remembers what a single look cannot know: attributes that were there before a
-// reset, cards that are gone, how often a health check failed.
+// Looks at a machine, again and again, and remembers what a single look cannot know: attributes that were
+// there before a reset, cards that are gone, how often a health check failed.
 //
 // Ownership: keeps references to the root and the settings. Threads: one thread only.
 class Scanner {
@@ -37,8 +38,8 @@ class Scanner {
   // Never fails: what cannot be read is an Oddity. `now` must not go backwards.
   Inventory Scan(Clock::time_point now);
 
-  // After a scan: when to look again at the latest, because an attribute is awaited or a check is in doubt; nullopt when
-  // nothing is pending.
+  // After a scan: when to look again at the latest, because an attribute is awaited or a check is in doubt;
+  // nullopt when nothing is pending.
   std::optional<std::chrono::milliseconds> LookAgainIn() const { return look_again_; }
 
   // Stops listing a card that is gone. Does nothing while it is present.
@@ -50,7 +51,7 @@ class Scanner {
  private:
   struct Known {
     Clock::time_point first_seen;
-    Card card;       // as last seen
+    Card card;          // as last seen
     bool seen = false;  // in the scan under way
   };
   void ScanProfile(const Profile& profile, Clock::time_point now, Inventory& inventory);

@@ -16,8 +16,8 @@ namespace {
 
 constexpr double kSame = 1e-7;
 
-// The best way to take a number of units below a node. Compared by score, then untouched subtrees from the root's level
-// down, then PCI-walk order: the first unit is the highest bit of the first word.
+// The best way to take a number of units below a node. Compared by score, then untouched subtrees from the
+// root's level down, then PCI-walk order: the first unit is the highest bit of the first word.
 struct Best {
   double score = 0;
   std::vector<int> untouched;
@@ -36,7 +36,8 @@ using Table = std::vector<std::optional<Best>>;
 class Knapsack {
  public:
   Knapsack(const UnitTopology& topology, size_t most) : most_(most), nothing_(1) {
-    nothing_[0] = Best{0, std::vector<int>(topology.subtrees.size(), 0), std::vector<uint64_t>((topology.size + 63) / 64, 0)};
+    nothing_[0] = Best{0, std::vector<int>(topology.subtrees.size(), 0),
+                       std::vector<uint64_t>((topology.size + 63) / 64, 0)};
   }
 
   void Join(Table& into, const Table& other, double weight) {
@@ -51,7 +52,8 @@ class Knapsack {
         if (place && score < place->score - kSame) continue;
         Best sum = *into[i];
         sum.score = score;
-        for (size_t level = 0; level < sum.untouched.size(); ++level) sum.untouched[level] += other[j]->untouched[level];
+        for (size_t level = 0; level < sum.untouched.size(); ++level)
+          sum.untouched[level] += other[j]->untouched[level];
         for (size_t word = 0; word < sum.bits.size(); ++word) sum.bits[word] |= other[j]->bits[word];
         if (!place || IsBetter(sum, *place)) place = std::move(sum);
       }
@@ -88,7 +90,8 @@ std::optional<AffinityTree> FindAffinityTree(const UnitTopology& topology) {
   for (size_t level = 0; level < topology.subtrees.size(); ++level) {
     for (const std::vector<size_t>& units : topology.subtrees[level]) {
       size_t parent = owner[units.front()];
-      bool nested = std::all_of(units.begin(), units.end(), [&](size_t unit) { return owner[unit] == parent; });
+      bool nested =
+          std::all_of(units.begin(), units.end(), [&](size_t unit) { return owner[unit] == parent; });
       if (!nested) return std::nullopt;  // a unit in two places
       for (size_t unit : units) owner[unit] = tree.nodes.size();
       tree.nodes.push_back({parent, 0, static_cast<int>(level), {}});
@@ -102,7 +105,9 @@ std::optional<AffinityTree> FindAffinityTree(const UnitTopology& topology) {
     for (size_t b = 0; b < a; ++b) {
       size_t left = owner[a];
       size_t right = owner[b];
-      while (left != right) (depth[left] >= depth[right] ? left : right) = tree.nodes[depth[left] >= depth[right] ? left : right].parent;
+      while (left != right)
+        (depth[left] >= depth[right] ? left : right) =
+            tree.nodes[depth[left] >= depth[right] ? left : right].parent;
       AffinityTree::Node& common = tree.nodes[left];
       if (!std::exchange(known[left], 1)) common.weight = topology.Affinity(a, b);
       if (std::abs(common.weight - topology.Affinity(a, b)) > kSame) return std::nullopt;
@@ -128,7 +133,8 @@ Choice ChooseOnTree(const UnitTopology& topology, const AffinityTree& tree, cons
     const AffinityTree::Node& node = tree.nodes[index];
     for (size_t unit : node.units) {
       if (in_use[unit]) intact[index] = 0;
-      if (may_take[unit]) knapsack.Join(tables[index], knapsack.Leaf(unit, true, may_leave[unit] != 0), node.weight);
+      if (may_take[unit])
+        knapsack.Join(tables[index], knapsack.Leaf(unit, true, may_leave[unit] != 0), node.weight);
     }
     if (index == 0) break;
     if (intact[index] && tables[index][0]) ++tables[index][0]->untouched[static_cast<size_t>(node.level)];

@@ -29,8 +29,13 @@ constexpr size_t kFruitless = 12;
 // Maximises (score, what is left untouched), by branch and bound in the order of the units.
 class Search {
  public:
-  Search(const UnitTopology& topology, const ChoiceRequest& request, std::vector<size_t> must, std::vector<size_t> open)
-      : topology_(topology), k_(request.size), budget_(request.budget_steps), chosen_(std::move(must)), open_(std::move(open)),
+  Search(const UnitTopology& topology, const ChoiceRequest& request, std::vector<size_t> must,
+         std::vector<size_t> open)
+      : topology_(topology),
+        k_(request.size),
+        budget_(request.budget_steps),
+        chosen_(std::move(must)),
+        open_(std::move(open)),
         fixed_(chosen_) {
     is_chosen_.assign(topology.size, 0);
     for (size_t unit : chosen_) is_chosen_[unit] = 1;
@@ -77,16 +82,18 @@ class Search {
     for (const std::vector<std::vector<size_t>>& level : topology_.subtrees) {
       std::vector<std::vector<size_t>> intact;
       for (const std::vector<size_t>& units : level) {
-        bool in_use = std::any_of(units.begin(), units.end(), [&](size_t unit) { return healthy[unit] && !free[unit]; });
-        bool fixed = std::any_of(units.begin(), units.end(), [&](size_t unit) { return is_chosen_[unit] != 0; });
+        bool in_use = std::any_of(units.begin(), units.end(),
+                                  [&](size_t unit) { return healthy[unit] && !free[unit]; });
+        bool fixed =
+            std::any_of(units.begin(), units.end(), [&](size_t unit) { return is_chosen_[unit] != 0; });
         if (!in_use && !fixed) intact.push_back(units);
       }
       levels_.push_back(std::move(intact));
     }
   }
 
-  // How many subtrees can be left untouched at best, level by level: the units outside of them are taken first, then the
-  // largest of them. A set that reaches it cannot be beaten by one of equal score.
+  // How many subtrees can be left untouched at best, level by level: the units outside of them are taken
+  // first, then the largest of them. A set that reaches it cannot be beaten by one of equal score.
   void FindCeiling() {
     for (const std::vector<std::vector<size_t>>& level : levels_) {
       std::vector<char> inside(topology_.size, 0);
@@ -100,15 +107,16 @@ class Search {
         sizes.push_back(open);
       }
       std::sort(sizes.begin(), sizes.end(), std::greater<>());
-      auto covered = static_cast<size_t>(std::count_if(open_.begin(), open_.end(), [&](size_t unit) { return !inside[unit]; }));
+      auto covered = static_cast<size_t>(
+          std::count_if(open_.begin(), open_.end(), [&](size_t unit) { return !inside[unit]; }));
       size_t touched = 0;
       while (covered < k_ - fixed_.size() && touched < sizes.size()) covered += sizes[touched++];
       ceiling_.push_back(static_cast<int>(sizes.size() - touched));
     }
   }
 
-  // For each open unit the prefix sums of its greatest affinities to other open units: no choice of t more partners can be
-  // worth more to it.
+  // For each open unit the prefix sums of its greatest affinities to other open units: no choice of t more
+  // partners can be worth more to it.
   void FindReach() {
     reach_.resize(open_.size());
     for (size_t i = 0; i < open_.size(); ++i) {
@@ -118,7 +126,8 @@ class Search {
         if (i != j) others.push_back(topology_.Affinity(open_[i], open_[j]));
       }
       size_t count = std::min(others.size(), k_);
-      std::partial_sort(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(count), others.end(), std::greater<>());
+      std::partial_sort(others.begin(), others.begin() + static_cast<std::ptrdiff_t>(count), others.end(),
+                        std::greater<>());
       reach_[i].assign(1, 0);
       for (size_t t = 0; t < count; ++t) reach_[i].push_back(reach_[i].back() + others[t]);
     }
@@ -144,7 +153,8 @@ class Search {
     score_ -= gain_[unit];
   }
 
-  // No completion with units from open_[next..] scores more: each pair inside it is counted half from either side.
+  // No completion with units from open_[next..] scores more: each pair inside it is counted half from either
+  // side.
   double Bound(size_t next) {
     size_t missing = k_ - chosen_.size();
     if (missing == 0) return score_;
@@ -167,7 +177,8 @@ class Search {
     for (const std::vector<std::vector<size_t>>& level : levels_) {
       int count = 0;
       for (const std::vector<size_t>& units : level) {
-        if (std::none_of(units.begin(), units.end(), [&](size_t unit) { return is_chosen_[unit] != 0; })) ++count;
+        if (std::none_of(units.begin(), units.end(), [&](size_t unit) { return is_chosen_[unit] != 0; }))
+          ++count;
       }
       counts.push_back(count);
     }
@@ -226,8 +237,9 @@ class Search {
     return best;
   }
 
-  // Takes the best swap of a chosen unit for another again and again, a bad one too when there is no better: a unit that
-  // was moved stays where it is for a while (tabu search), so the walk leaves a peak that is not the highest.
+  // Takes the best swap of a chosen unit for another again and again, a bad one too when there is no better:
+  // a unit that was moved stays where it is for a while (tabu search), so the walk leaves a peak that is not
+  // the highest.
   void Improve() {
     Consider();
     size_t movable = k_ - fixed_.size();
@@ -244,7 +256,8 @@ class Search {
         for (size_t in : open_) {
           if (is_chosen_[in]) continue;
           double change = gain_[in] - gain_[out] - topology_.Affinity(in, out);
-          bool tabu = moved_at[in] != 0 && move - moved_at[in] <= tenure && score_ + change <= best_score_ + kSame;
+          bool tabu =
+              moved_at[in] != 0 && move - moved_at[in] <= tenure && score_ + change <= best_score_ + kSame;
           if (!tabu && change > best_change + kSame) {
             best_change = change;
             best_out = i;

@@ -16,10 +16,11 @@ struct AffinityTree;
 
 // How the units of one resource stand to each other. Immutable once made.
 struct UnitTopology {
-  size_t size = 0;                      // number of units n
-  std::vector<double> affinity;         // n x n, symmetric, 0 on the diagonal; a set's score is the sum over its pairs
-  // Subtrees of the machine, level by level from the root down: for each the units with a card in it. Those that hold all
-  // units or a single one are left out, they never tell two choices apart.
+  size_t size = 0;  // number of units n
+  std::vector<double>
+      affinity;  // n x n, symmetric, 0 on the diagonal; a set's score is the sum over its pairs
+  // Subtrees of the machine, level by level from the root down: for each the units with a card in it. Those
+  // that hold all units or a single one are left out, they never tell two choices apart.
   std::vector<std::vector<std::vector<size_t>>> subtrees;
   std::shared_ptr<const AffinityTree> tree;  // set by FindTree() when the affinities are those of a tree
   double Affinity(size_t a, size_t b) const { return affinity[a * size + b]; }
@@ -29,18 +30,18 @@ struct UnitTopology {
 void FindTree(UnitTopology& topology);
 
 struct ChoiceRequest {
-  size_t size = 0;                    // k
-  std::vector<size_t> available;      // indexes of units; must-include ones may be left out of it
+  size_t size = 0;                // k
+  std::vector<size_t> available;  // indexes of units; must-include ones may be left out of it
   std::vector<size_t> must_include;
-  std::vector<size_t> healthy;        // all healthy units, for judging what is left; those not available are in use
-  uint64_t budget_steps = 200'000;    // search steps; about 3 ms
+  std::vector<size_t> healthy;  // all healthy units, for judging what is left; those not available are in use
+  uint64_t budget_steps = 200'000;  // search steps; about 3 ms
 };
 
 struct Choice {
   std::vector<size_t> units;  // sorted; exactly k, fewer only when fewer than k exist
   double score = 0;
-  bool optimal = false;       // proven that no set scores higher
-  double gap = 0;             // upper bound minus score, 0 when optimal
+  bool optimal = false;  // proven that no set scores higher
+  double gap = 0;        // upper bound minus score, 0 when optimal
   uint64_t steps = 0;
 };
 

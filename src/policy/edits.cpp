@@ -26,10 +26,12 @@ namespace {
 // One card of the container, with what templates may ask of it.
 class CardInContainer {
  public:
-  CardInContainer(const Plan& plan, const Resource& resource, const Unit& unit, const Card& card, size_t position, size_t count)
+  CardInContainer(const Plan& plan, const Resource& resource, const Unit& unit, const Card& card,
+                  size_t position, size_t count)
       : unit_(unit), card_(card) {
     auto settings = plan.settings.find(card.profile);
-    const std::map<std::string, std::string>* values = settings == plan.settings.end() ? nullptr : &settings->second;
+    const std::map<std::string, std::string>* values =
+        settings == plan.settings.end() ? nullptr : &settings->second;
     facts_ = CardLookup(card, *plan.inventory, values);
     own_ = {{"id", unit.id},
             {"resource", resource.name},
@@ -49,12 +51,14 @@ class CardInContainer {
     return condition.Holds([this](const std::string& name) { return Value(name); });
   }
   absl::StatusOr<std::string> Expand(const TextTemplate& text) const {
-    absl::StatusOr<std::string> value = text.Expand([this](const std::string& name) -> std::optional<std::string> {
-      std::optional<AttributeValue> found = Value(name);
-      return found ? std::optional<std::string>(ToText(*found)) : std::nullopt;
-    });
+    absl::StatusOr<std::string> value =
+        text.Expand([this](const std::string& name) -> std::optional<std::string> {
+          std::optional<AttributeValue> found = Value(name);
+          return found ? std::optional<std::string>(ToText(*found)) : std::nullopt;
+        });
     if (value.ok()) return value;
-    return absl::FailedPreconditionError(fmt::format("unit {}: \"{}\": {}", unit_.id, text.source(), MessageOf(value.status())));
+    return absl::FailedPreconditionError(
+        fmt::format("unit {}: \"{}\": {}", unit_.id, text.source(), MessageOf(value.status())));
   }
 
  private:
@@ -86,7 +90,8 @@ absl::StatusOr<std::map<std::string, std::string>> ExpandValues(const std::vecto
   return values;
 }
 
-absl::Status ExpandMounts(const std::vector<MountSpec>& specs, const std::vector<CardInContainer>& cards, ContainerEdits& edits) {
+absl::Status ExpandMounts(const std::vector<MountSpec>& specs, const std::vector<CardInContainer>& cards,
+                          ContainerEdits& edits) {
   for (const MountSpec& spec : specs) {
     for (const CardInContainer& card : cards) {
       if (!card.Holds(spec.when)) continue;
@@ -96,8 +101,9 @@ absl::Status ExpandMounts(const std::vector<MountSpec>& specs, const std::vector
       mount.read_only = spec.read_only;
       mount.optional = spec.optional;
       mount.file_system = spec.file_system;
-      bool there = std::any_of(edits.mounts.begin(), edits.mounts.end(),
-                               [&](const ContainerEdits::Mount& other) { return other.container == mount.container; });
+      bool there =
+          std::any_of(edits.mounts.begin(), edits.mounts.end(),
+                      [&](const ContainerEdits::Mount& other) { return other.container == mount.container; });
       if (!there) edits.mounts.push_back(std::move(mount));
     }
   }
@@ -106,13 +112,15 @@ absl::Status ExpandMounts(const std::vector<MountSpec>& specs, const std::vector
 
 }  // namespace
 
-absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resource, const std::vector<std::string>& unit_ids) {
+absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resource,
+                                         const std::vector<std::string>& unit_ids) {
   std::vector<const Unit*> units;
   for (const std::string& id : unit_ids) {
     const Unit* unit = resource.Find(id);
     if (unit == nullptr) return absl::NotFoundError(fmt::format("{} has no device {}", resource.name, id));
     if (unit->health == Health::kUnhealthy) {
-      return absl::FailedPreconditionError(fmt::format("device {} of {} is not healthy: {}", id, resource.name, unit->reason));
+      return absl::FailedPreconditionError(
+          fmt::format("device {} of {} is not healthy: {}", id, resource.name, unit->reason));
     }
     if (std::find(units.begin(), units.end(), unit) == units.end()) units.push_back(unit);
   }

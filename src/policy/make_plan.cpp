@@ -30,8 +30,13 @@ namespace {
 class Planner {
  public:
   Planner(const Settings& settings, Plan& plan, Diagnostics& diagnostics)
-      : settings_(settings), plan_(plan), inventory_(*plan.inventory), diagnostics_(diagnostics),
-        offered_by_(inventory_.cards.size()), reasons_(inventory_.cards.size()), left_over_(inventory_.cards.size()) {}
+      : settings_(settings),
+        plan_(plan),
+        inventory_(*plan.inventory),
+        diagnostics_(diagnostics),
+        offered_by_(inventory_.cards.size()),
+        reasons_(inventory_.cards.size()),
+        left_over_(inventory_.cards.size()) {}
 
   void Run() {
     CheckTwoProfiles();
@@ -45,7 +50,9 @@ class Planner {
     for (auto& [name, made] : made_) plan_.resources.push_back(std::move(made.resource));
     for (size_t i = 0; i < inventory_.cards.size(); ++i) {
       if (!offered_by_[i].empty()) continue;
-      std::string reason = !reasons_[i].empty() ? reasons_[i] : !left_over_[i].empty() ? left_over_[i] : WhyNothing(i);
+      std::string reason = !reasons_[i].empty()     ? reasons_[i]
+                           : !left_over_[i].empty() ? left_over_[i]
+                                                    : WhyNothing(i);
       plan_.not_offered.push_back({inventory_.cards[i].id, std::move(reason)});
     }
   }
@@ -68,9 +75,10 @@ class Planner {
       if (card.address.empty()) continue;
       auto [other, added] = by_address.try_emplace(card.address, &card);
       if (added || other->second->profile == card.profile) continue;
-      diagnostics_.Error(settings_.config.profiles_pos,
-                         fmt::format("profiles '{}' and '{}' both claim {}: name the wanted ones in 'profiles'",
-                                     other->second->profile, card.profile, card.address));
+      diagnostics_.Error(
+          settings_.config.profiles_pos,
+          fmt::format("profiles '{}' and '{}' both claim {}: name the wanted ones in 'profiles'",
+                      other->second->profile, card.profile, card.address));
     }
   }
 
@@ -93,7 +101,8 @@ class Planner {
     for (const Profile& profile : settings_.profiles) {
       if (profile.name != card.profile) continue;
       for (const Attribute& attribute : profile.entries.attributes) {
-        if (attribute.wait.count() > 0 && !card.attributes.contains(attribute.name)) names.push_back(attribute.name);
+        if (attribute.wait.count() > 0 && !card.attributes.contains(attribute.name))
+          names.push_back(attribute.name);
       }
     }
     return Join(names, " and ");
@@ -110,7 +119,8 @@ class Planner {
       if (profile.name != card.profile) continue;
       for (const ResourceSpec& spec : profile.resources) {
         for (const AttributeTest& test : spec.where.tests) {
-          if (std::optional<AttributeValue> value = lookup(test.name)) facts.insert(fmt::format("{} is {}", test.name, ToText(*value)));
+          if (std::optional<AttributeValue> value = lookup(test.name))
+            facts.insert(fmt::format("{} is {}", test.name, ToText(*value)));
         }
       }
     }
@@ -120,9 +130,9 @@ class Planner {
   }
 
   bool IsForThisNode(const ResourceSpec& spec) const {
-    return spec.nodes.empty() || std::any_of(spec.nodes.begin(), spec.nodes.end(), [&](const std::string& pattern) {
-             return GlobMatch(pattern, plan_.node_name);
-           });
+    return spec.nodes.empty() ||
+           std::any_of(spec.nodes.begin(), spec.nodes.end(),
+                       [&](const std::string& pattern) { return GlobMatch(pattern, plan_.node_name); });
   }
 
   bool IsCandidate(const ResourceSpec& spec, size_t index) const {
@@ -130,10 +140,12 @@ class Planner {
     if (!spec.profile.empty() && spec.profile != card.profile) return false;
     if (!reasons_[index].empty()) return false;
     Condition::Lookup lookup = CardLookup(card, inventory_, SettingsOf(card.profile));
-    return spec.when.Holds(lookup) && spec.where.Holds(lookup) && (spec.except.empty() || !spec.except.Holds(lookup));
+    return spec.when.Holds(lookup) && spec.where.Holds(lookup) &&
+           (spec.except.empty() || !spec.except.Holds(lookup));
   }
 
-  // An operator's resource without placeholders replaces a profile's of the same name, even where it has no cards.
+  // An operator's resource without placeholders replaces a profile's of the same name, even where it has no
+  // cards.
   void ReserveName(const ResourceSpec& spec) {
     if (IsForThisNode(spec) && !spec.name.HasPlaceholders()) reserved_.insert(spec.name.source());
   }
@@ -145,7 +157,8 @@ class Planner {
       if (!IsCandidate(spec, i)) continue;
       if (!spec.from_operator && by_operator_.contains(i)) continue;
       const Card& card = inventory_.cards[i];
-      absl::StatusOr<std::string> name = spec.name.Expand(CardTextLookup(card, inventory_, SettingsOf(card.profile)));
+      absl::StatusOr<std::string> name =
+          spec.name.Expand(CardTextLookup(card, inventory_, SettingsOf(card.profile)));
       if (!name.ok()) {
         LeaveOver(i, fmt::format("\"{}\": {}", spec.name.source(), std::string(name.status().message())));
         continue;
@@ -171,18 +184,21 @@ class Planner {
       for (size_t card : cards) LeaveOver(card, why);
     };
     // A name made of what a card says must not stop the other cards.
-    if (std::string bad = BadResourceName(name); !bad.empty()) return leave_out(fmt::format("resource name '{}': {}", name, bad));
+    if (std::string bad = BadResourceName(name); !bad.empty())
+      return leave_out(fmt::format("resource name '{}': {}", name, bad));
     if (!spec.from_operator) {
       for (const std::string& pattern : settings_.config.drop) {
         if (GlobMatch(pattern, name)) return leave_out(fmt::format("{} is dropped in cleave.toml", name));
       }
-      if (reserved_.contains(name)) return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
+      if (reserved_.contains(name))
+        return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
     }
     if (auto other = made_.find(name); other != made_.end()) {
       if (other->second.spec->from_operator && !spec.from_operator) {
         return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
       }
-      diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name, ToString(other->second.spec->pos)));
+      diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name,
+                                               ToString(other->second.spec->pos)));
       return;
     }
     std::vector<size_t> free;
@@ -191,8 +207,9 @@ class Planner {
         free.push_back(card);
         continue;
       }
-      diagnostics_.Error(spec.pos, fmt::format("card {} is offered as {} and as {}: a card may be in one resource only",
-                                               inventory_.cards[card].id, offered_by_[card], name));
+      diagnostics_.Error(spec.pos,
+                         fmt::format("card {} is offered as {} and as {}: a card may be in one resource only",
+                                     inventory_.cards[card].id, offered_by_[card], name));
     }
     Make(spec, name, free);
   }
@@ -242,8 +259,8 @@ class Planner {
 
 }  // namespace
 
-Plan MakePlan(const Settings& settings, std::shared_ptr<const Inventory> inventory, std::shared_ptr<const Graph> graph,
-              const std::string& node_name, Diagnostics& diagnostics) {
+Plan MakePlan(const Settings& settings, std::shared_ptr<const Inventory> inventory,
+              std::shared_ptr<const Graph> graph, const std::string& node_name, Diagnostics& diagnostics) {
   Plan plan;
   plan.inventory = std::move(inventory);
   plan.graph = std::move(graph);

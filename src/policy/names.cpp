@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kubelet's rules for names.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
 #include <string>
 #include <string_view>
-
-#include <fmt/core.h>
 
 #include "base/strings.h"
 #include "policy/plan.h"
@@ -15,7 +15,8 @@ namespace cleave {
 namespace {
 
 constexpr size_t kMostNameChars = 63;
-// The prefix is a DNS subdomain of at most 253 characters, and the quota for the resource puts "requests." before it.
+// The prefix is a DNS subdomain of at most 253 characters, and the quota for the resource puts "requests."
+// before it.
 constexpr size_t kMostDomainChars = 253 - std::string_view("requests.").size();
 constexpr size_t kMostIdChars = 63;
 
@@ -34,25 +35,32 @@ std::string BadResourceName(std::string_view name) {
   if (slash == std::string_view::npos) return "it needs a domain, such as example.com/gpu";
   std::string domain(name.substr(0, slash));
   std::string_view own = name.substr(slash + 1);
-  if (domain == "kubernetes.io" || domain.ends_with(".kubernetes.io")) return "the domain kubernetes.io is reserved";
+  if (domain == "kubernetes.io" || domain.ends_with(".kubernetes.io"))
+    return "the domain kubernetes.io is reserved";
   if (domain.starts_with("requests.")) return "a domain must not begin with 'requests.'";
   std::vector<std::string> labels = Split(domain, '.');
   if (domain.size() > kMostDomainChars || !std::all_of(labels.begin(), labels.end(), IsDnsLabel)) {
     return fmt::format("'{}' is no domain name: small letters, digits, '-' and '.'", domain);
   }
   if (own.empty() || own.size() > kMostNameChars) {
-    return fmt::format("the part after the slash must have 1 to {} characters, not {}", kMostNameChars, own.size());
+    return fmt::format("the part after the slash must have 1 to {} characters, not {}", kMostNameChars,
+                       own.size());
   }
-  bool good = IsAlnum(own.front()) && IsAlnum(own.back()) &&
-              std::all_of(own.begin(), own.end(), [](char c) { return IsAlnum(c) || c == '-' || c == '_' || c == '.'; });
-  if (!good) return "the part after the slash must be letters, digits, '-', '_' and '.', with a letter or digit at both ends";
+  bool good = IsAlnum(own.front()) && IsAlnum(own.back()) && std::all_of(own.begin(), own.end(), [](char c) {
+                return IsAlnum(c) || c == '-' || c == '_' || c == '.';
+              });
+  if (!good)
+    return "the part after the slash must be letters, digits, '-', '_' and '.', with a letter or digit at "
+           "both ends";
   return "";
 }
 
 std::string BadDeviceId(std::string_view id) {
   if (id.empty()) return "it is empty";
-  if (id.size() > kMostIdChars) return fmt::format("it has {} characters, the kubelet allows {}", id.size(), kMostIdChars);
-  if (!std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; })) return "it holds blanks or characters that are not ASCII";
+  if (id.size() > kMostIdChars)
+    return fmt::format("it has {} characters, the kubelet allows {}", id.size(), kMostIdChars);
+  if (!std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c < 0x7f; }))
+    return "it holds blanks or characters that are not ASCII";
   return "";
 }
 

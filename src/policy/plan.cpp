@@ -12,7 +12,8 @@ namespace {
 
 // What the kubelet is told of a unit.
 bool SameForKubelet(const Unit& a, const Unit& b) {
-  return a.id == b.id && (a.health == Health::kUnhealthy) == (b.health == Health::kUnhealthy) && a.numa_nodes == b.numa_nodes;
+  return a.id == b.id && (a.health == Health::kUnhealthy) == (b.health == Health::kUnhealthy) &&
+         a.numa_nodes == b.numa_nodes;
 }
 
 }  // namespace
@@ -23,7 +24,8 @@ const Unit* Resource::Find(std::string_view id) const {
 }
 
 const Resource* Plan::Find(std::string_view name) const {
-  auto found = std::find_if(resources.begin(), resources.end(), [&](const Resource& resource) { return resource.name == name; });
+  auto found = std::find_if(resources.begin(), resources.end(),
+                            [&](const Resource& resource) { return resource.name == name; });
   return found == resources.end() ? nullptr : &*found;
 }
 
@@ -36,7 +38,8 @@ PlanDiff Diff(const Plan& old_plan, const Plan& new_plan) {
     const Resource* old = old_plan.Find(resource.name);
     if (old == nullptr) {
       diff.added.push_back(resource.name);
-    } else if (!std::equal(old->units.begin(), old->units.end(), resource.units.begin(), resource.units.end(), SameForKubelet)) {
+    } else if (!std::equal(old->units.begin(), old->units.end(), resource.units.begin(), resource.units.end(),
+                           SameForKubelet)) {
       diff.changed.push_back(resource.name);
     }
   }

@@ -10,23 +10,23 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "discovery/inventory.h"
 #include "policy/choose.h"
-#include "absl/status/statusor.h"
 #include "topology/graph.h"
 
 namespace cleave {
 
 // What the kubelet knows as one device id.
 struct Unit {
-  std::string id;                 // at most 63 characters
-  std::vector<size_t> cards;      // indexes into Inventory::cards, in PCI-walk order
-  std::vector<int> numa_nodes;    // all nodes of its cards, sorted; empty: unknown
+  std::string id;                         // at most 63 characters
+  std::vector<size_t> cards;              // indexes into Inventory::cards, in PCI-walk order
+  std::vector<int> numa_nodes;            // all nodes of its cards, sorted; empty: unknown
   std::vector<std::string> device_nodes;  // as a container would see them
-  Health health = Health::kHealthy;  // unknown counts as healthy for the kubelet
-  std::string reason;             // why it is not healthy
+  Health health = Health::kHealthy;       // unknown counts as healthy for the kubelet
+  std::string reason;                     // why it is not healthy
   bool operator==(const Unit&) const = default;
 };
 
@@ -35,8 +35,8 @@ struct Resource {
   std::string profile;
   UnitKind unit = UnitKind::kCard;
   Preference prefer = Preference::kClosest;
-  ContainerSpec container;  // the profile's and the resource's own, merged
-  std::vector<Unit> units;  // in PCI-walk order of their first cards
+  ContainerSpec container;                       // the profile's and the resource's own, merged
+  std::vector<Unit> units;                       // in PCI-walk order of their first cards
   std::shared_ptr<const UnitTopology> topology;  // of `units`, for choosing
   SourcePos pos;
   const Unit* Find(std::string_view id) const;
@@ -52,15 +52,16 @@ struct NotOffered {
 struct Plan {
   std::shared_ptr<const Inventory> inventory;
   std::shared_ptr<const Graph> graph;
-  std::map<std::string, std::map<std::string, std::string>> settings;  // of each active profile, defaults included
+  std::map<std::string, std::map<std::string, std::string>>
+      settings;                     // of each active profile, defaults included
   std::vector<Resource> resources;  // by name
   std::vector<NotOffered> not_offered;
   std::string node_name;
   const Resource* Find(std::string_view name) const;
 };
 
-// Problems that concern names, ids and overlap are errors in `diagnostics`, positions being those of the resource.
-// With errors the plan is still complete enough to be printed, but must not be served.
+// Problems that concern names, ids and overlap are errors in `diagnostics`, positions being those of the
+// resource. With errors the plan is still complete enough to be printed, but must not be served.
 Plan MakePlan(const Settings& settings, std::shared_ptr<const Inventory> inventory,
               std::shared_ptr<const Graph> graph, const std::string& node_name, Diagnostics& diagnostics);
 
@@ -70,8 +71,8 @@ struct ContainerEdits {
     std::string host;
     std::string container;
     bool read_only = true;
-    bool optional = false;      // leave it out when the host lacks it
-    std::string file_system;    // leave it out unless this type is mounted exactly there
+    bool optional = false;    // leave it out when the host lacks it
+    std::string file_system;  // leave it out unless this type is mounted exactly there
     bool operator==(const Mount&) const = default;
   };
   std::vector<std::string> devices;  // each once
@@ -80,20 +81,22 @@ struct ContainerEdits {
   std::map<std::string, std::string> annotations;
 };
 
-// NOT_FOUND: an id that the resource does not have. FAILED_PRECONDITION: a unit that is not healthy, or a template without
-// a value. The message names unit and reason.
+// NOT_FOUND: an id that the resource does not have. FAILED_PRECONDITION: a unit that is not healthy, or a
+// template without a value. The message names unit and reason.
 absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resource,
                                          const std::vector<std::string>& unit_ids);
 
 // Why the kubelet would refuse this resource name; "" when it would not.
-// Source: k8s.io/kubernetes pkg/apis/core/v1/helper IsExtendedResourceName, apimachinery validation.IsQualifiedName.
+// Source: k8s.io/kubernetes pkg/apis/core/v1/helper IsExtendedResourceName, apimachinery
+// validation.IsQualifiedName.
 std::string BadResourceName(std::string_view name);
 
-// Why a device id is bad; "" when it is good: 1 to 63 characters (device plugin API: api.proto, Device.ID), printable
-// ASCII without blanks.
+// Why a device id is bad; "" when it is good: 1 to 63 characters (device plugin API: api.proto, Device.ID),
+// printable ASCII without blanks.
 std::string BadDeviceId(std::string_view id);
 
-// What differs between two plans, as the server needs it: resources to stop, to start, and whose list changed.
+// What differs between two plans, as the server needs it: resources to stop, to start, and whose list
+// changed.
 struct PlanDiff {
   std::vector<std::string> removed;
   std::vector<std::string> added;

@@ -53,8 +53,8 @@ std::vector<Group> SingleCards(const Inventory& inventory, const std::vector<siz
   return groups;
 }
 
-std::vector<Group> ByAttributes(const ResourceSpec& spec, const Inventory& inventory, const std::vector<size_t>& cards,
-                                std::vector<NotOffered>& left_out) {
+std::vector<Group> ByAttributes(const ResourceSpec& spec, const Inventory& inventory,
+                                const std::vector<size_t>& cards, std::vector<NotOffered>& left_out) {
   std::vector<Group> groups;
   std::map<std::vector<std::string>, size_t> by_values;
   for (size_t index : cards) {
@@ -67,7 +67,8 @@ std::vector<Group> ByAttributes(const ResourceSpec& spec, const Inventory& inven
       values.push_back(ToText(*value));
     }
     if (values.size() < spec.group_by.size()) {
-      left_out.push_back({card.id, fmt::format("it has no {} to be grouped by", spec.group_by[values.size()])});
+      left_out.push_back(
+          {card.id, fmt::format("it has no {} to be grouped by", spec.group_by[values.size()])});
       continue;
     }
     auto [place, added] = by_values.try_emplace(values, groups.size());
@@ -81,9 +82,11 @@ std::vector<Group> ByLinks(const ResourceSpec& spec, const Plan& plan, const std
                            std::vector<NotOffered>& left_out) {
   std::vector<Group> groups;
   if (*spec.size == 2) {
-    for (auto [a, b] : plan.graph->BestPairs(cards, spec.min_width)) groups.push_back({"", {std::min(a, b), std::max(a, b)}});
+    for (auto [a, b] : plan.graph->BestPairs(cards, spec.min_width))
+      groups.push_back({"", {std::min(a, b), std::max(a, b)}});
   } else {
-    for (std::vector<size_t>& quad : plan.graph->BestQuads(cards, spec.min_width)) groups.push_back({"", std::move(quad)});
+    for (std::vector<size_t>& quad : plan.graph->BestQuads(cards, spec.min_width))
+      groups.push_back({"", std::move(quad)});
   }
   std::set<size_t> taken;
   for (Group& group : groups) {
@@ -95,7 +98,8 @@ std::vector<Group> ByLinks(const ResourceSpec& spec, const Plan& plan, const std
   }
   for (size_t card : cards) {
     if (!taken.contains(card)) {
-      left_out.push_back({plan.inventory->cards[card].id, fmt::format("no group of {} by links is left for it", *spec.size)});
+      left_out.push_back({plan.inventory->cards[card].id,
+                          fmt::format("no group of {} by links is left for it", *spec.size)});
     }
   }
   std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.cards < b.cards; });
@@ -118,7 +122,8 @@ absl::StatusOr<std::string> UnitId(const ResourceSpec& spec, const Plan& plan, c
   if (!spec.id) return group.id;
   const Card& first = plan.inventory->cards[group.cards.front()];
   auto settings = plan.settings.find(first.profile);
-  return spec.id->Expand(CardTextLookup(first, *plan.inventory, settings == plan.settings.end() ? nullptr : &settings->second));
+  return spec.id->Expand(
+      CardTextLookup(first, *plan.inventory, settings == plan.settings.end() ? nullptr : &settings->second));
 }
 
 }  // namespace
@@ -201,7 +206,8 @@ std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const s
   std::vector<std::set<size_t>> below(tree.size());
   for (size_t unit = 0; unit < n; ++unit) {
     for (size_t card : units[unit].cards) {
-      for (size_t vertex = graph.CardVertex(card); vertex != 0; vertex = tree[vertex].parent) below[vertex].insert(unit);
+      for (size_t vertex = graph.CardVertex(card); vertex != 0; vertex = tree[vertex].parent)
+        below[vertex].insert(unit);
     }
   }
   for (size_t vertex = 1; vertex < tree.size(); ++vertex) {

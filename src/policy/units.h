@@ -14,8 +14,8 @@
 
 namespace cleave {
 
-// The units of `resource` (its name, unit kind and container are set) over `cards`, indexes in PCI-walk order. Cards that
-// end in no unit are put into `left_out` with the reason.
+// The units of `resource` (its name, unit kind and container are set) over `cards`, indexes in PCI-walk
+// order. Cards that end in no unit are put into `left_out` with the reason.
 std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Resource& resource,
                             const std::vector<size_t>& cards, std::vector<NotOffered>& left_out);
 

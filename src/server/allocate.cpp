@@ -25,7 +25,9 @@ bool HasComponent(const std::string& path, const std::string& component) {
 }
 
 // A captured /sys alone says nothing about device nodes.
-bool LacksNode(const HostRoot& root, const std::string& path) { return !root.Exists(path) && root.Exists("dev"); }
+bool LacksNode(const HostRoot& root, const std::string& path) {
+  return !root.Exists(path) && root.Exists("dev");
+}
 
 absl::Status CheckEntry(const HostRoot& root, const Card& card) {
   if (card.address.empty() || BaseName(card.entry) == card.address) {
@@ -50,7 +52,8 @@ absl::Status CheckMount(const HostRoot& root, const ContainerEdits::Mount& mount
     if (!keep) problem = fmt::format("has no {} mounted on it", mount.file_system);
   }
   if (keep || mount.optional) return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format("mount of {}: the host's directory {}", mount.host, problem));
+  return absl::FailedPreconditionError(
+      fmt::format("mount of {}: the host's directory {}", mount.host, problem));
 }
 
 }  // namespace
@@ -73,7 +76,8 @@ absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const
   for (const std::string& id : ids) {
     const Unit* unit = resource->Find(id);
     for (size_t card : unit->cards) {
-      CLEAVE_RETURN_IF_ERROR(Annotate(CheckCard(root, snapshot.plan->inventory->cards[card]), "device " + id));
+      CLEAVE_RETURN_IF_ERROR(
+          Annotate(CheckCard(root, snapshot.plan->inventory->cards[card]), "device " + id));
     }
   }
   std::string all = Join(ids, ",");
@@ -92,6 +96,8 @@ absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const
   return edits;
 }
 
-bool IsWorthARescan(const absl::Status& status) { return absl::IsAborted(status) || absl::IsNotFound(status); }
+bool IsWorthARescan(const absl::Status& status) {
+  return absl::IsAborted(status) || absl::IsNotFound(status);
+}
 
 }  // namespace cleave

@@ -15,15 +15,16 @@
 
 namespace cleave {
 
-// Whether the card's entry still leads to its function, and its device nodes are there. Cards are renumbered when a driver
-// is loaded again, and between that and the next scan a plan names the wrong nodes. ABORTED, with what is wrong.
+// Whether the card's entry still leads to its function, and its device nodes are there. Cards are renumbered
+// when a driver is loaded again, and between that and the next scan a plan names the wrong nodes. ABORTED,
+// with what is wrong.
 absl::Status CheckCard(const HostRoot& root, const Card& card);
 
-// MakeEdits() for these devices, without the mounts that the host lacks and may lack. Reads the host; changes nothing, so
-// the same question may be asked again. Errors name unit and reason:
+// MakeEdits() for these devices, without the mounts that the host lacks and may lack. Reads the host; changes
+// nothing, so the same question may be asked again. Errors name unit and reason:
 //   NOT_FOUND            a device that the resource does not have
-//   FAILED_PRECONDITION  a device that is not healthy, a template without a value, a mount that the host lacks
-//   ABORTED              the machine is no longer what the plan says: scan it and ask again
+//   FAILED_PRECONDITION  a device that is not healthy, a template without a value, a mount that the host
+//   lacks ABORTED              the machine is no longer what the plan says: scan it and ask again
 // Threads: any.
 absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const HostRoot& root,
                                                  const std::vector<std::string>& ids);

@@ -18,7 +18,8 @@ namespace cleave {
 namespace {
 
 int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(EventLoop::Clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(EventLoop::Clock::now().time_since_epoch())
+      .count();
 }
 
 // What poll(2) wants: never early, so rounded up; -1 is for ever.

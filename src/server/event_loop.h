@@ -17,8 +17,8 @@ namespace cleave {
 
 // Runs everything that owns state. What is called from here must not block for long.
 //
-// Ownership: keeps the functions it is given until they are removed or have run; closes no descriptor of others.
-// Threads: Post() and BusyFor() may be called from any thread, everything else from the loop's own.
+// Ownership: keeps the functions it is given until they are removed or have run; closes no descriptor of
+// others. Threads: Post() and BusyFor() may be called from any thread, everything else from the loop's own.
 class EventLoop {
  public:
   using Clock = std::chrono::steady_clock;
@@ -47,7 +47,8 @@ class EventLoop {
   void Run();
   void Quit() { quit_ = true; }
 
-  // Turns until `done` holds or `deadline` has passed. Returns what `done` says then. May be used when Run() is over.
+  // Turns until `done` holds or `deadline` has passed. Returns what `done` says then. May be used when Run()
+  // is over.
   bool RunUntil(Clock::time_point deadline, const std::function<bool()>& done);
 
   // How long the loop has been at what it does now; zero while it waits for events or does not run.

@@ -22,8 +22,8 @@
 namespace cleave {
 namespace {
 
-constexpr uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |
-                             IN_ONLYDIR | IN_MASK_ADD;
+constexpr uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |
+                             IN_MOVE_SELF | IN_ONLYDIR | IN_MASK_ADD;
 // Instead of a watch descriptor.
 constexpr int kAbove = -1;
 constexpr int kUnknown = -2;  // not looked yet: what is there then is no news
@@ -146,7 +146,8 @@ void FileWatcher::Read() {
           refresh = true;
         } else if (!target.next.empty()) {
           refresh = refresh || name == target.next;
-        } else if (Interesting(want.prefixes, name) && (want.contents || (event.mask & IN_CLOSE_WRITE) == 0)) {
+        } else if (Interesting(want.prefixes, name) &&
+                   (want.contents || (event.mask & IN_CLOSE_WRITE) == 0)) {
           bool created = (event.mask & (IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE)) != 0;
           changes.push_back({target, {"", name, created}});
         }

@@ -12,8 +12,8 @@
 
 namespace cleave {
 
-// A directory that does not exist is watched for through the nearest one above it that does, and followed when it is
-// moved away or made anew. File systems without events (most of sysfs) are simply quiet.
+// A directory that does not exist is watched for through the nearest one above it that does, and followed
+// when it is moved away or made anew. File systems without events (most of sysfs) are simply quiet.
 //
 // Ownership: registers with the loop, which must live longer. Threads: the loop's only.
 class FileWatcher {
@@ -40,7 +40,8 @@ class FileWatcher {
   // Replaces what is watched under this name.
   void Watch(const std::string& group, std::vector<Want> wants, Changed changed);
 
-  // Looks again where everything is. To be called now and then: when a directory further up is moved away no event tells.
+  // Looks again where everything is. To be called now and then: when a directory further up is moved away no
+  // event tells.
   void Refresh();
 
  private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place where our errors become gRPC's and the other way round. The codes are the same by design of both.
+// The one place where our errors become gRPC's and the other way round. The codes are the same by design of
+// both.
 #ifndef CLEAVE_SERVER_GRPC_STATUS_H_
 #define CLEAVE_SERVER_GRPC_STATUS_H_
 

@@ -40,11 +40,13 @@ std::string PatternOf(std::string_view source) {
 }
 
 bool IsForNode(const ResourceSpec& spec, const std::string& node_name) {
-  return spec.nodes.empty() || std::any_of(spec.nodes.begin(), spec.nodes.end(),
-                                           [&](const std::string& pattern) { return GlobMatch(pattern, node_name); });
+  return spec.nodes.empty() ||
+         std::any_of(spec.nodes.begin(), spec.nodes.end(),
+                     [&](const std::string& pattern) { return GlobMatch(pattern, node_name); });
 }
 
-bool Names(const std::vector<ResourceSpec>& specs, const std::string& node_name, const std::string& resource) {
+bool Names(const std::vector<ResourceSpec>& specs, const std::string& node_name,
+           const std::string& resource) {
   return std::any_of(specs.begin(), specs.end(), [&](const ResourceSpec& spec) {
     return IsForNode(spec, node_name) && GlobMatch(PatternOf(spec.name.source()), resource);
   });
@@ -101,7 +103,9 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
       note(old);
     }
   }
-  std::erase_if(left_, [&](const auto& item) { return resources[item.first.first].Find(item.first.second) != nullptr; });
+  std::erase_if(left_, [&](const auto& item) {
+    return resources[item.first.first].Find(item.first.second) != nullptr;
+  });
   std::map<std::string, std::set<std::string>> ghosts;
   for (const auto& [key, since] : left_) ghosts[key.first].insert(key.second);
   for (const auto& [name, ids] : held_) {
@@ -139,7 +143,8 @@ std::vector<std::string> HeldDevices::CardsToForget(const Plan& plan, Clock::tim
     gone.emplace(key, since);
     bool held = std::any_of(plan.resources.begin(), plan.resources.end(), [&](const Resource& resource) {
       return std::any_of(resource.units.begin(), resource.units.end(), [&](const Unit& unit) {
-        return std::find(unit.cards.begin(), unit.cards.end(), i) != unit.cards.end() && IsHeld(resource.name, unit.id);
+        return std::find(unit.cards.begin(), unit.cards.end(), i) != unit.cards.end() &&
+               IsHeld(resource.name, unit.id);
       });
     });
     if (!held && since + linger_ < asked_) forget.push_back(cards[i].id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device ids that pods may hold and that the machine does not show (any more). The kubelet must always see them: dropping
-// an id in use can panic it (device manager, topology_hints.go).
+// Device ids that pods may hold and that the machine does not show (any more). The kubelet must always see
+// them: dropping an id in use can panic it (device manager, topology_hints.go).
 #ifndef CLEAVE_SERVER_HELD_DEVICES_H_
 #define CLEAVE_SERVER_HELD_DEVICES_H_
 
@@ -23,8 +23,9 @@ bool CouldOffer(const Settings& settings, const std::string& node_name, std::str
 
 // Remembers who left and who is known to be held.
 //
-// An id that was offered once is offered until the kubelet, asked `linger` after it left, says that no pod holds it: an
-// Allocate may be under way that it does not count yet. If the kubelet cannot be asked, the id stays.
+// An id that was offered once is offered until the kubelet, asked `linger` after it left, says that no pod
+// holds it: an Allocate may be under way that it does not count yet. If the kubelet cannot be asked, the id
+// stays.
 //
 // Threads: one thread only. Time is passed in.
 class HeldDevices {
@@ -36,9 +37,9 @@ class HeldDevices {
   // The kubelet's answer to a question asked at `asked`.
   void SetHeld(HeldIds held, Clock::time_point asked);
 
-  // Adds to `plan`, unhealthy: ids of `before` that it lacks, and ids that pods hold and it lacks; and resources for them.
-  // A resource of `before` that the settings could still offer stays, even with an empty list; one that they do not offer
-  // any more goes with all its ids. `before` may be null.
+  // Adds to `plan`, unhealthy: ids of `before` that it lacks, and ids that pods hold and it lacks; and
+  // resources for them. A resource of `before` that the settings could still offer stays, even with an empty
+  // list; one that they do not offer any more goes with all its ids. `before` may be null.
   void Complete(Plan& plan, const Plan* before, const Settings& settings, Clock::time_point now);
 
   // Cards of `inventory` that are gone and may be forgotten: no unit of `plan` with such a card is held.

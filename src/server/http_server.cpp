@@ -46,7 +46,8 @@ absl::StatusOr<Listener> ParseAddress(const std::string& address) {
     listener.host = "0.0.0.0";
   } else if (inet_pton(AF_INET, listener.host.c_str(), &parsed) != 1) {
     return absl::InvalidArgumentError(
-        fmt::format("HTTP address '{}': '{}' is not an IPv4 address (the HTTP library knows no others)", address, listener.host));
+        fmt::format("HTTP address '{}': '{}' is not an IPv4 address (the HTTP library knows no others)",
+                    address, listener.host));
   }
   return listener;
 }
@@ -72,8 +73,12 @@ class Handler final : public CivetHandler {
  public:
   explicit Handler(HttpServer::Sources sources) : sources_(std::move(sources)) {}
 
-  bool handleGet(CivetServer* /*server*/, mg_connection* connection) override { return Answer(connection, true); }
-  bool handleHead(CivetServer* /*server*/, mg_connection* connection) override { return Answer(connection, false); }
+  bool handleGet(CivetServer* /*server*/, mg_connection* connection) override {
+    return Answer(connection, true);
+  }
+  bool handleHead(CivetServer* /*server*/, mg_connection* connection) override {
+    return Answer(connection, false);
+  }
 
  private:
   HttpServer::Page PageOf(const std::string& path, std::string& type) const {
@@ -91,7 +96,8 @@ class Handler final : public CivetHandler {
     std::string type = "text/plain; charset=utf-8";
     HttpServer::Page page = PageOf(mg_get_request_info(connection)->local_uri, type);
     std::string head = fmt::format(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\nConnection: "
+        "close\r\n\r\n",
         page.status, ReasonOf(page.status), type, page.text.size());
     if (with_body) head += page.text;
     mg_write(connection, head.data(), head.size());
@@ -132,11 +138,16 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   impl->listener = *listener;
   impl->handler = std::make_unique<Handler>(std::move(sources));
   std::vector<std::string> options = {
-      "listening_ports",    fmt::format("{}:{}", listener->host, listener->port),
-      "num_threads",        "2",
-      "request_timeout_ms", "2000",
-      "enable_keep_alive",  "no",
-      "enable_directory_listing", "no",
+      "listening_ports",
+      fmt::format("{}:{}", listener->host, listener->port),
+      "num_threads",
+      "2",
+      "request_timeout_ms",
+      "2000",
+      "enable_keep_alive",
+      "no",
+      "enable_directory_listing",
+      "no",
   };
   try {
     impl->server = std::make_unique<CivetServer>(options);

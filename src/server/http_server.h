@@ -11,7 +11,8 @@
 
 namespace cleave {
 
-// GET and HEAD of /metrics, /healthz, /readyz and /; everything else is 404. IPv4 only, as Debian builds the library.
+// GET and HEAD of /metrics, /healthz, /readyz and /; everything else is 404. IPv4 only, as Debian builds the
+// library.
 //
 // Threads: started and stopped by one; what it asks for is called on threads of its own.
 class HttpServer {
@@ -26,8 +27,8 @@ class HttpServer {
     std::function<Page()> ready;
   };
 
-  // `address` is "HOST:PORT"; without a host every interface, port 0 is any that is free. HOST is an address or
-  // "localhost". INVALID_ARGUMENT when it is none of these, UNAVAILABLE when it cannot be listened at.
+  // `address` is "HOST:PORT"; without a host every interface, port 0 is any that is free. HOST is an address
+  // or "localhost". INVALID_ARGUMENT when it is none of these, UNAVAILABLE when it cannot be listened at.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Sources sources);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -28,7 +28,10 @@ CardsByKey ByKey(const Inventory& inventory) {
 void LogHealth(const Card& old, const Card& card) {
   if (old.health != card.health) {
     Log(card.health == Health::kUnhealthy ? LogLevel::kWarning : LogLevel::kInfo, "health of a card changed",
-        {{"card", card.id}, {"address", card.address}, {"old", ToString(old.health)}, {"new", ToString(card.health)},
+        {{"card", card.id},
+         {"address", card.address},
+         {"old", ToString(old.health)},
+         {"new", ToString(card.health)},
          {"reason", card.reason}});
   }
   for (const std::string& warning : card.warnings) {
@@ -40,7 +43,8 @@ void LogHealth(const Card& old, const Card& card) {
 
 void LogNodes(const Card& old, const Card& card) {
   for (const auto& [role, path] : card.nodes) {
-    auto same_role = std::find_if(old.nodes.begin(), old.nodes.end(), [&](const auto& node) { return node.first == role; });
+    auto same_role = std::find_if(old.nodes.begin(), old.nodes.end(),
+                                  [&](const auto& node) { return node.first == role; });
     if (same_role == old.nodes.end() || same_role->second == path) continue;
     Log(LogLevel::kWarning, "device node of a card changed, pods that run may hold the old one",
         {{"card", card.id}, {"address", card.address}, {"old", same_role->second}, {"new", path}});
@@ -55,11 +59,15 @@ void InventoryLog::NoteCards(const Inventory& before, const Inventory& now) cons
     auto old = old_cards.find(key);
     if (old == old_cards.end()) {
       Log(LogLevel::kInfo, "card appeared",
-          {{"card", card->id}, {"address", card->address}, {"profile", card->profile}, {"health", ToString(card->health)}});
+          {{"card", card->id},
+           {"address", card->address},
+           {"profile", card->profile},
+           {"health", ToString(card->health)}});
       continue;
     }
     if (old->second->present != card->present) {
-      Log(card->present ? LogLevel::kInfo : LogLevel::kWarning, card->present ? "card is back" : "card is gone",
+      Log(card->present ? LogLevel::kInfo : LogLevel::kWarning,
+          card->present ? "card is back" : "card is gone",
           {{"card", card->id}, {"address", card->address}, {"profile", card->profile}});
       if (!card->present) continue;
     }
@@ -68,7 +76,8 @@ void InventoryLog::NoteCards(const Inventory& before, const Inventory& now) cons
   }
   CardsByKey cards = ByKey(now);
   for (const auto& [key, card] : old_cards) {
-    if (!cards.contains(key)) Log(LogLevel::kInfo, "card is forgotten", {{"card", card->id}, {"address", card->address}});
+    if (!cards.contains(key))
+      Log(LogLevel::kInfo, "card is forgotten", {{"card", card->id}, {"address", card->address}});
   }
 }
 
@@ -92,14 +101,17 @@ void InventoryLog::Note(const Plan& plan) {
   }
   // Said again only after it was otherwise.
   std::set<std::string> current;
-  auto say = [&](LogLevel level, const std::string& message, const std::string& subject, const std::string& reason) {
+  auto say = [&](LogLevel level, const std::string& message, const std::string& subject,
+                 const std::string& reason) {
     std::string key = fmt::format("{} {} {}", message, subject, reason);
     if (!said_.contains(key)) Log(level, message, {{"subject", subject}, {"reason", reason}});
     current.insert(std::move(key));
   };
-  for (const Oddity& oddity : now.oddities) say(LogLevel::kWarning, "something is odd", oddity.subject, oddity.text);
+  for (const Oddity& oddity : now.oddities)
+    say(LogLevel::kWarning, "something is odd", oddity.subject, oddity.text);
   for (const NotACard& other : now.not_cards) say(LogLevel::kInfo, "not usable", other.address, other.reason);
-  for (const NotOffered& one : plan.not_offered) say(LogLevel::kInfo, "card is not offered", one.card, one.reason);
+  for (const NotOffered& one : plan.not_offered)
+    say(LogLevel::kInfo, "card is not offered", one.card, one.reason);
   said_ = std::move(current);
 }
 

@@ -32,8 +32,8 @@
 namespace cleave {
 namespace {
 
-// The kubelet dials the plugin for up to 10 s inside Register (device manager, plugin/v1beta1/client.go), and what it asks
-// then inherits our deadline.
+// The kubelet dials the plugin for up to 10 s inside Register (device manager, plugin/v1beta1/client.go), and
+// what it asks then inherits our deadline.
 constexpr std::chrono::seconds kRegisterDeadline{15};
 constexpr std::chrono::milliseconds kListDeadline{200};
 constexpr int kLongestAnswer = 16 * 1024 * 1024;
@@ -41,7 +41,8 @@ constexpr int kLongestAnswer = 16 * 1024 * 1024;
 std::string UnixUri(const std::string& path) {
   std::string uri = "unix:";
   for (char c : path) {
-    bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("/-._~").find(c) != std::string_view::npos;
+    bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                 std::string_view("/-._~").find(c) != std::string_view::npos;
     uri += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return uri;
@@ -66,11 +67,13 @@ struct Call {
   Response response;
 };
 using RegisterCall = Call<v1beta1::Registration::Stub, v1beta1::RegisterRequest, v1beta1::Empty>;
-using ListCall = Call<v1::PodResourcesLister::Stub, v1::ListPodResourcesRequest, v1::ListPodResourcesResponse>;
+using ListCall =
+    Call<v1::PodResourcesLister::Stub, v1::ListPodResourcesRequest, v1::ListPodResourcesResponse>;
 
 class GrpcKubeletClient final : public KubeletClient {
  public:
-  GrpcKubeletClient(EventLoop& loop, std::string kubelet_dir) : loop_(loop), kubelet_dir_(std::move(kubelet_dir)) {}
+  GrpcKubeletClient(EventLoop& loop, std::string kubelet_dir)
+      : loop_(loop), kubelet_dir_(std::move(kubelet_dir)) {}
 
   ~GrpcKubeletClient() override {
     *alive_ = false;
@@ -84,7 +87,8 @@ class GrpcKubeletClient final : public KubeletClient {
     // Resources that register at the same time share a connection; the next attempt gets a fresh one.
     auto call = std::make_shared<RegisterCall>();
     call->channel = registration_.lock();
-    if (call->channel == nullptr) registration_ = call->channel = FreshChannel(KubeletSocketPath(kubelet_dir_));
+    if (call->channel == nullptr)
+      registration_ = call->channel = FreshChannel(KubeletSocketPath(kubelet_dir_));
     call->stub = v1beta1::Registration::NewStub(call->channel);
     call->context.set_deadline(std::chrono::system_clock::now() + kRegisterDeadline);
     call->request.set_version("v1beta1");
@@ -96,7 +100,8 @@ class GrpcKubeletClient final : public KubeletClient {
       done(status);
     };
     Begin(&call->context);
-    call->stub->async()->Register(&call->context, &call->request, &call->response, Ended(call, std::move(answer)));
+    call->stub->async()->Register(&call->context, &call->request, &call->response,
+                                  Ended(call, std::move(answer)));
   }
 
   void ForgetConnection() override { registration_.reset(); }
@@ -119,7 +124,8 @@ class GrpcKubeletClient final : public KubeletClient {
       done(std::move(held));
     };
     Begin(&call->context);
-    call->stub->async()->List(&call->context, &call->request, &call->response, Ended(call, std::move(answer)));
+    call->stub->async()->List(&call->context, &call->request, &call->response,
+                              Ended(call, std::move(answer)));
   }
 
  private:
@@ -131,7 +137,8 @@ class GrpcKubeletClient final : public KubeletClient {
   // What gRPC calls at the end, on a thread of its own: hands the answer to the loop.
   template <typename C, typename Answer>
   std::function<void(grpc::Status)> Ended(std::shared_ptr<C> call, Answer answer) {
-    return [this, call = std::move(call), answer = std::move(answer), alive = alive_](const grpc::Status& status) {
+    return [this, call = std::move(call), answer = std::move(answer),
+            alive = alive_](const grpc::Status& status) {
       loop_.Post([call, answer, alive, result = FromGrpc(status)] {
         if (*alive) answer(*call, result);
       });
@@ -153,8 +160,10 @@ class GrpcKubeletClient final : public KubeletClient {
 };
 
 void LogFromGrpc(gpr_log_func_args* line) {
-  // A kubelet that is not there is an error to gRPC and everyday life to us; what matters comes back as a status.
-  Log(LogLevel::kDebug, "grpc", {{"text", line->message}, {"file", fmt::format("{}:{}", line->file, line->line)}});
+  // A kubelet that is not there is an error to gRPC and everyday life to us; what matters comes back as a
+  // status.
+  Log(LogLevel::kDebug, "grpc",
+      {{"text", line->message}, {"file", fmt::format("{}:{}", line->file, line->line)}});
 }
 
 }  // namespace

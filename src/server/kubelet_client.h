@@ -26,8 +26,8 @@ class KubeletClient {
   KubeletClient& operator=(const KubeletClient&) = delete;
   virtual ~KubeletClient() = default;
 
-  // `endpoint` is the name of the socket beside the kubelet's. The kubelet dials it before it answers, so this may take a
-  // while; 15 seconds are the limit. UNAVAILABLE: nobody listens at the kubelet's socket.
+  // `endpoint` is the name of the socket beside the kubelet's. The kubelet dials it before it answers, so
+  // this may take a while; 15 seconds are the limit. UNAVAILABLE: nobody listens at the kubelet's socket.
   virtual void Register(const std::string& resource, const std::string& endpoint,
                         std::function<void(absl::Status)> done) = 0;
 

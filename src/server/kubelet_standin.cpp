@@ -53,10 +53,12 @@ void SetDeadline(grpc::ClientContext& context) {
 
 }  // namespace
 
-struct KubeletStandIn::Impl final : public v1beta1::Registration::Service, public v1::PodResourcesLister::Service {
+struct KubeletStandIn::Impl final : public v1beta1::Registration::Service,
+                                    public v1::PodResourcesLister::Service {
   explicit Impl(std::string path) : dir(std::move(path)) {}
 
-  grpc::Status Register(grpc::ServerContext* context, const v1beta1::RegisterRequest* request, v1beta1::Empty*) override;
+  grpc::Status Register(grpc::ServerContext* context, const v1beta1::RegisterRequest* request,
+                        v1beta1::Empty*) override;
   grpc::Status List(grpc::ServerContext* context, const v1::ListPodResourcesRequest* request,
                     v1::ListPodResourcesResponse* response) override;
 
@@ -72,9 +74,11 @@ struct KubeletStandIn::Impl final : public v1beta1::Registration::Service, publi
   Mutex mutex;
   CondVar changed;
   Resources resources ABSL_GUARDED_BY(mutex);
-  std::map<std::string, std::shared_ptr<Plugin>> plugins ABSL_GUARDED_BY(mutex);  // by resource, as in the kubelet
-  std::vector<std::shared_ptr<Plugin>> all ABSL_GUARDED_BY(mutex);                // to be joined
-  std::map<std::string, std::map<std::string, std::set<std::string>>> pods ABSL_GUARDED_BY(mutex);  // pod, resource, ids
+  std::map<std::string, std::shared_ptr<Plugin>> plugins
+      ABSL_GUARDED_BY(mutex);                                       // by resource, as in the kubelet
+  std::vector<std::shared_ptr<Plugin>> all ABSL_GUARDED_BY(mutex);  // to be joined
+  std::map<std::string, std::map<std::string, std::set<std::string>>> pods
+      ABSL_GUARDED_BY(mutex);  // pod, resource, ids
   Counters counters ABSL_GUARDED_BY(mutex);
   int refuse ABSL_GUARDED_BY(mutex) = 0;
   std::chrono::milliseconds delay ABSL_GUARDED_BY(mutex){0};
@@ -82,7 +86,8 @@ struct KubeletStandIn::Impl final : public v1beta1::Registration::Service, publi
   std::minstd_rand random ABSL_GUARDED_BY(mutex){std::random_device{}()};
 };
 
-grpc::Status KubeletStandIn::Impl::Register(grpc::ServerContext* /*context*/, const v1beta1::RegisterRequest* request,
+grpc::Status KubeletStandIn::Impl::Register(grpc::ServerContext* /*context*/,
+                                            const v1beta1::RegisterRequest* request,
                                             v1beta1::Empty* /*response*/) {
   std::chrono::milliseconds wait;
   {
@@ -97,7 +102,8 @@ grpc::Status KubeletStandIn::Impl::Register(grpc::ServerContext* /*context*/, co
     wait = delay;
   }
   std::this_thread::sleep_for(wait);
-  if (request->version() != "v1beta1") return {grpc::StatusCode::UNKNOWN, "unsupported version " + request->version()};
+  if (request->version() != "v1beta1")
+    return {grpc::StatusCode::UNKNOWN, "unsupported version " + request->version()};
   return Connect(request->resource_name(), request->endpoint());
 }
 
@@ -114,7 +120,8 @@ grpc::Status KubeletStandIn::Impl::Connect(const std::string& resource, const st
   grpc::ClientContext context;
   SetDeadline(context);
   v1beta1::DevicePluginOptions options;
-  if (grpc::Status status = plugin->stub->GetDevicePluginOptions(&context, {}, &options); !status.ok()) return status;
+  if (grpc::Status status = plugin->stub->GetDevicePluginOptions(&context, {}, &options); !status.ok())
+    return status;
   MutexLock lock(mutex);
   plugins[resource] = plugin;
   all.push_back(plugin);
@@ -133,7 +140,8 @@ void KubeletStandIn::Impl::Read(const std::string& resource, const std::shared_p
     for (const v1beta1::Device& device : message.devices()) {
       Device& line = devices[device.id()];
       line.healthy = device.health() == "Healthy";
-      for (const v1beta1::NUMANode& node : device.topology().nodes()) line.numa_nodes.push_back(static_cast<int>(node.id()));
+      for (const v1beta1::NUMANode& node : device.topology().nodes())
+        line.numa_nodes.push_back(static_cast<int>(node.id()));
     }
     changed.NotifyAll();
   }
@@ -148,7 +156,8 @@ void KubeletStandIn::Impl::Read(const std::string& resource, const std::shared_p
   changed.NotifyAll();
 }
 
-grpc::Status KubeletStandIn::Impl::List(grpc::ServerContext* /*context*/, const v1::ListPodResourcesRequest* /*request*/,
+grpc::Status KubeletStandIn::Impl::List(grpc::ServerContext* /*context*/,
+                                        const v1::ListPodResourcesRequest* /*request*/,
                                         v1::ListPodResourcesResponse* response) {
   MutexLock lock(mutex);
   ++counters.pod_lists;
@@ -249,7 +258,8 @@ absl::Status KubeletStandIn::Restart() {
   return Start();
 }
 
-bool KubeletStandIn::Await(std::chrono::milliseconds patience, const std::function<bool(const Resources&)>& condition) {
+bool KubeletStandIn::Await(std::chrono::milliseconds patience,
+                           const std::function<bool(const Resources&)>& condition) {
   Clock::time_point deadline = Clock::now() + patience;
   MutexLock lock(impl_->mutex);
   while (!condition(impl_->resources)) {
@@ -274,7 +284,8 @@ KubeletStandIn::Resources KubeletStandIn::resources() {
   return impl_->resources;
 }
 
-absl::StatusOr<KubeletStandIn::Grant> KubeletStandIn::Admit(const std::string& pod, const std::string& resource, size_t count,
+absl::StatusOr<KubeletStandIn::Grant> KubeletStandIn::Admit(const std::string& pod,
+                                                            const std::string& resource, size_t count,
                                                             const std::vector<std::string>& must_include) {
   std::shared_ptr<Plugin> plugin = impl_->PluginOf(resource);
   if (plugin == nullptr) return absl::UnavailableError(resource + ": no plugin is registered");
@@ -325,11 +336,13 @@ absl::StatusOr<KubeletStandIn::Grant> KubeletStandIn::Admit(const std::string& p
     if (!status.ok()) return FromGrpc(status);
   }
   grant.allocate_took = Clock::now() - start;
-  if (response.container_responses().empty()) return absl::InternalError(resource + ": an answer without a container");
+  if (response.container_responses().empty())
+    return absl::InternalError(resource + ": an answer without a container");
   const v1beta1::ContainerAllocateResponse& given = response.container_responses(0);
   for (const v1beta1::DeviceSpec& device : given.devices()) {
     bool same = device.host_path() == device.container_path();
-    grant.devices.push_back((same ? "" : device.host_path() + ":") + device.container_path() + " " + device.permissions());
+    grant.devices.push_back((same ? "" : device.host_path() + ":") + device.container_path() + " " +
+                            device.permissions());
   }
   for (const v1beta1::Mount& mount : given.mounts()) {
     grant.mounts.push_back({mount.host_path(), mount.container_path(), mount.read_only()});

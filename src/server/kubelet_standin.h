@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A kubelet to play with: what its device manager does with device plugins, for the demo, tests and benchmarks.
+// A kubelet to play with: what its device manager does with device plugins, for the demo, tests and
+// benchmarks.
 #ifndef CLEAVE_SERVER_KUBELET_STANDIN_H_
 #define CLEAVE_SERVER_KUBELET_STANDIN_H_
 
@@ -15,10 +16,10 @@
 
 namespace cleave {
 
-// Serves Registration on <dir>/device-plugins/kubelet.sock and the pod-resources API on <dir>/pod-resources/kubelet.sock.
-// Like the real one it dials back inside Register, removes every socket in its directory when it starts, never dials a
-// plugin again by itself, knows plugins by resource name only (so that the end of an old one's stream disconnects the new
-// one), and remembers over a restart what pods hold.
+// Serves Registration on <dir>/device-plugins/kubelet.sock and the pod-resources API on
+// <dir>/pod-resources/kubelet.sock. Like the real one it dials back inside Register, removes every socket in
+// its directory when it starts, never dials a plugin again by itself, knows plugins by resource name only (so
+// that the end of an old one's stream disconnects the new one), and remembers over a restart what pods hold.
 //
 // Ownership: threads of its own, ended by the destructor. Threads: every method from any.
 class KubeletStandIn {
@@ -52,9 +53,9 @@ class KubeletStandIn {
   struct Counters {
     int registrations = 0;  // refused ones too
     int refused = 0;
-    int lists = 0;          // messages of ListAndWatch
+    int lists = 0;  // messages of ListAndWatch
     int streams_ended = 0;
-    int pod_lists = 0;      // questions to the pod-resources API
+    int pod_lists = 0;  // questions to the pod-resources API
   };
 
   explicit KubeletStandIn(std::string dir);
@@ -67,8 +68,8 @@ class KubeletStandIn {
   void Stop();
   absl::Status Restart();
 
-  // Waits until a condition over the resources and their devices holds, at most so long. Devices of a resource whose
-  // stream has ended are unhealthy.
+  // Waits until a condition over the resources and their devices holds, at most so long. Devices of a
+  // resource whose stream has ended are unhealthy.
   using Resources = std::map<std::string, Devices>;
   bool Await(std::chrono::milliseconds patience, const std::function<bool(const Resources&)>& condition);
   // ... until `resource` has exactly so many healthy and unhealthy devices.
@@ -76,8 +77,9 @@ class KubeletStandIn {
                     std::chrono::milliseconds patience = std::chrono::seconds(10));
   Resources resources();
 
-  // Gives `count` devices to a new container of `pod`: asks what is preferred among the free healthy ones, in random order,
-  // then allocates. RESOURCE_EXHAUSTED when there are too few; the plugin's error when it refuses.
+  // Gives `count` devices to a new container of `pod`: asks what is preferred among the free healthy ones, in
+  // random order, then allocates. RESOURCE_EXHAUSTED when there are too few; the plugin's error when it
+  // refuses.
   absl::StatusOr<Grant> Admit(const std::string& pod, const std::string& resource, size_t count,
                               const std::vector<std::string>& must_include = {});
   void Release(const std::string& pod);

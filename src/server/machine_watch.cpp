@@ -44,7 +44,8 @@ void AddNode(const std::string& source, Prefixes& directories) {
 
 }  // namespace
 
-std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings& settings, const Inventory& inventory) {
+std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings& settings,
+                                            const Inventory& inventory) {
   if (!root.live()) return {};
   Prefixes in_root = {{"sys/bus/pci/devices", {""}}};
   for (const Profile& profile : settings.profiles) {
@@ -73,7 +74,8 @@ std::vector<FileWatcher::Want> ConfigWants(const Settings& settings, const LoadO
   };
   add_file(options.config_file.empty() ? "/etc/cleave/cleave.toml" : options.config_file);
   for (const std::vector<std::string>* list : {&options.profile_dirs, &settings.config.profile_dirs}) {
-    for (const std::string& directory : *list) directories[std::filesystem::absolute(directory).string()].insert("");
+    for (const std::string& directory : *list)
+      directories[std::filesystem::absolute(directory).string()].insert("");
   }
   for (const std::string& file : options.profile_files) add_file(file);
   for (const LinkSource& source : settings.config.links) {
@@ -85,7 +87,8 @@ std::vector<FileWatcher::Want> ConfigWants(const Settings& settings, const LoadO
 std::set<std::string> Subsystems(const Settings& settings) {
   std::set<std::string> subsystems = {"pci"};
   for (const Profile& profile : settings.profiles) {
-    if (IsActive(settings, profile) && !profile.entries.class_name.empty()) subsystems.insert(profile.entries.class_name);
+    if (IsActive(settings, profile) && !profile.entries.class_name.empty())
+      subsystems.insert(profile.entries.class_name);
   }
   return subsystems;
 }

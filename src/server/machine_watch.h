@@ -14,8 +14,10 @@
 
 namespace cleave {
 
-// Classes of active profiles, PCI functions, and where the device nodes of cards are. Empty for a root that does not change.
-std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings& settings, const Inventory& inventory);
+// Classes of active profiles, PCI functions, and where the device nodes of cards are. Empty for a root that
+// does not change.
+std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings& settings,
+                                            const Inventory& inventory);
 
 // The operator's file, profile directories and link files. `config_file` as in LoadOptions.
 std::vector<FileWatcher::Want> ConfigWants(const Settings& settings, const LoadOptions& options);

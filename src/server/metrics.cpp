@@ -27,7 +27,8 @@ using Histograms = prometheus::Family<prometheus::Histogram>;
 // Calls take tens of microseconds; a second is where a kubelet begins to suffer.
 const prometheus::Histogram::BucketBoundaries kCallBuckets = {50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.6e-3,
                                                               5e-3,  20e-3,  100e-3, 400e-3, 1};
-const prometheus::Histogram::BucketBoundaries kScanBuckets = {500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 200e-3, 1, 5};
+const prometheus::Histogram::BucketBoundaries kScanBuckets = {500e-6, 1e-3,   2e-3, 5e-3, 10e-3,
+                                                              50e-3,  200e-3, 1,    5};
 
 Counters& AddCounter(prometheus::Registry& registry, const std::string& name, const std::string& help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
@@ -84,30 +85,38 @@ struct Metrics::Impl {
   Gauges& build_info = AddGauge(registry, "cleave_build_info", "Always 1; the version is a label.");
   Counters& registrations =
       AddCounter(registry, "cleave_registrations_total", "Calls of Register on the kubelet, by result.");
-  Gauges& registered =
-      AddGauge(registry, "cleave_registered", "1 while the kubelet has accepted the resource and watches its list.");
-  Histograms& allocate = AddHistogram(registry, "cleave_allocate_duration_seconds", "Time an Allocate call took.");
+  Gauges& registered = AddGauge(registry, "cleave_registered",
+                                "1 while the kubelet has accepted the resource and watches its list.");
+  Histograms& allocate =
+      AddHistogram(registry, "cleave_allocate_duration_seconds", "Time an Allocate call took.");
   Histograms& preferred = AddHistogram(registry, "cleave_preferred_allocation_duration_seconds",
                                        "Time a GetPreferredAllocation call took.");
-  Counters& failures =
-      AddCounter(registry, "cleave_allocate_failures_total", "Allocate calls that were refused, by gRPC code.");
-  Counters& lists =
-      AddCounter(registry, "cleave_listandwatch_messages_total", "Lists of devices that were sent to the kubelet.");
+  Counters& failures = AddCounter(registry, "cleave_allocate_failures_total",
+                                  "Allocate calls that were refused, by gRPC code.");
+  Counters& lists = AddCounter(registry, "cleave_listandwatch_messages_total",
+                               "Lists of devices that were sent to the kubelet.");
   prometheus::Histogram& scan =
-      AddHistogram(registry, "cleave_scan_duration_seconds", "Time a look at the machine took.").Add({}, kScanBuckets);
-  prometheus::Gauge& reload_failed = AddGauge(registry, "cleave_config_reload_failed",
-                                              "1 when the last reload failed and the settings before it are in use.").Add({});
-  prometheus::Gauge& plan_failed = AddGauge(registry, "cleave_plan_failed",
-                                            "1 while the machine contradicts the settings and an earlier plan is in use.").Add({});
+      AddHistogram(registry, "cleave_scan_duration_seconds", "Time a look at the machine took.")
+          .Add({}, kScanBuckets);
+  prometheus::Gauge& reload_failed =
+      AddGauge(registry, "cleave_config_reload_failed",
+               "1 when the last reload failed and the settings before it are in use.")
+          .Add({});
+  prometheus::Gauge& plan_failed =
+      AddGauge(registry, "cleave_plan_failed",
+               "1 while the machine contradicts the settings and an earlier plan is in use.")
+          .Add({});
   prometheus::Gauge& kubelet_up =
       AddGauge(registry, "cleave_kubelet_up", "1 while the kubelet's registration socket exists.").Add({});
 
   Mutex mutex;
-  GaugeSet units ABSL_GUARDED_BY(mutex){AddGauge(registry, "cleave_units", "Devices in the list sent to the kubelet, by health.")};
+  GaugeSet units ABSL_GUARDED_BY(mutex){
+      AddGauge(registry, "cleave_units", "Devices in the list sent to the kubelet, by health.")};
   GaugeSet card_health ABSL_GUARDED_BY(mutex){
       AddGauge(registry, "cleave_card_health", "1 healthy, 0 unhealthy, -1 unknown (offered as healthy).")};
   GaugeSet card_warnings ABSL_GUARDED_BY(mutex){
-      AddGauge(registry, "cleave_card_warnings", "Checks of a card that do not hold and do not withdraw it.")};
+      AddGauge(registry, "cleave_card_warnings",
+               "Checks of a card that do not hold and do not withdraw it.")};
 };
 
 Metrics::Metrics(const std::string& version) : impl_(std::make_unique<Impl>()) {
@@ -152,7 +161,9 @@ void Metrics::CountRegistration(const std::string& resource, bool success) {
   impl_->registrations.Add({{"resource", resource}, {"result", success ? "success" : "failure"}}).Increment();
 }
 
-void Metrics::CountList(const std::string& resource) { impl_->lists.Add({{"resource", resource}}).Increment(); }
+void Metrics::CountList(const std::string& resource) {
+  impl_->lists.Add({{"resource", resource}}).Increment();
+}
 
 void Metrics::ObserveAllocate(const std::string& resource, Seconds took) {
   impl_->allocate.Add({{"resource", resource}}, kCallBuckets).Observe(took.count());
@@ -172,6 +183,8 @@ void Metrics::SetReloadFailed(bool failed) { impl_->reload_failed.Set(failed ? 1
 
 void Metrics::SetPlanFailed(bool failed) { impl_->plan_failed.Set(failed ? 1 : 0); }
 
-std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }
+std::string Metrics::Text() const {
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+}
 
 }  // namespace cleave

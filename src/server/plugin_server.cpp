@@ -40,24 +40,26 @@ struct PluginServer::Impl {
   EventLoop::TimerId accept_again = 0;
 };
 
-absl::StatusOr<std::unique_ptr<PluginServer>> PluginServer::Start(EventLoop& loop, const std::string& socket_path,
+absl::StatusOr<std::unique_ptr<PluginServer>> PluginServer::Start(EventLoop& loop,
+                                                                  const std::string& socket_path,
                                                                   std::shared_ptr<const Snapshot> snapshot,
-                                                                  const HostRoot& root, Metrics& metrics, Hooks hooks) {
+                                                                  const HostRoot& root, Metrics& metrics,
+                                                                  Hooks hooks) {
   auto service = std::make_shared<PluginService>(std::move(snapshot), root, metrics, std::move(hooks));
   grpc::ServerBuilder builder;
   builder.RegisterService(service.get());
-  auto acceptor = builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD,
-                                                                       grpc::InsecureServerCredentials());
+  auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+      Builder::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return absl::InternalError("gRPC server does not start");
   CLEAVE_ASSIGN_OR_RETURN(ListeningSocket socket, ListeningSocket::Open(socket_path));
-  return std::unique_ptr<PluginServer>(new PluginServer(
-      std::unique_ptr<Impl>(new Impl{.loop = loop,
-                                     .socket_path = socket_path,
-                                     .socket = std::move(socket),
-                                     .service = std::move(service),
-                                     .acceptor = std::move(acceptor),
-                                     .server = std::move(server)})));
+  return std::unique_ptr<PluginServer>(
+      new PluginServer(std::unique_ptr<Impl>(new Impl{.loop = loop,
+                                                      .socket_path = socket_path,
+                                                      .socket = std::move(socket),
+                                                      .service = std::move(service),
+                                                      .acceptor = std::move(acceptor),
+                                                      .server = std::move(server)})));
 }
 
 PluginServer::PluginServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
@@ -87,7 +89,9 @@ void PluginServer::Accept() {
   }
 }
 
-void PluginServer::Publish(std::shared_ptr<const Snapshot> snapshot) { impl_->service->Publish(std::move(snapshot)); }
+void PluginServer::Publish(std::shared_ptr<const Snapshot> snapshot) {
+  impl_->service->Publish(std::move(snapshot));
+}
 
 void PluginServer::AnswerWaiting() { impl_->service->AnswerWaiting(); }
 

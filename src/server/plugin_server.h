@@ -18,11 +18,13 @@
 
 namespace cleave {
 
-// Answers from the snapshot that was published last. State is published by generation: every ListAndWatch stream sends the
-// list whenever it has sent another one before, so a second stream after a reconnect is right without further code.
+// Answers from the snapshot that was published last. State is published by generation: every ListAndWatch
+// stream sends the list whenever it has sent another one before, so a second stream after a reconnect is
+// right without further code.
 //
-// Connections are accepted by the loop and handed to gRPC, which therefore knows nothing of the file: a socket that
-// somebody removes is bound again without any stream being lost, and stopping takes away no file but our own.
+// Connections are accepted by the loop and handed to gRPC, which therefore knows nothing of the file: a
+// socket that somebody removes is bound again without any stream being lost, and stopping takes away no file
+// but our own.
 //
 // Ownership: keeps references to loop, root and metrics. Threads: the loop's only, but for the hooks.
 class PluginServer {
@@ -31,15 +33,16 @@ class PluginServer {
   struct Hooks {
     std::function<void(uint64_t stream)> stream_opened;
     std::function<void(uint64_t stream, std::chrono::milliseconds was_open)> stream_closed;
-    // An Allocate found that the machine has changed: scan it, Publish(), then call AnswerWaiting(). After a second it is
-    // refused.
+    // An Allocate found that the machine has changed: scan it, Publish(), then call AnswerWaiting(). After a
+    // second it is refused.
     std::function<void()> rescan;
   };
 
   // Serves from when this returns. The first list is sent at once, even an empty one.
   static absl::StatusOr<std::unique_ptr<PluginServer>> Start(EventLoop& loop, const std::string& socket_path,
                                                              std::shared_ptr<const Snapshot> snapshot,
-                                                             const HostRoot& root, Metrics& metrics, Hooks hooks);
+                                                             const HostRoot& root, Metrics& metrics,
+                                                             Hooks hooks);
   PluginServer(const PluginServer&) = delete;
   PluginServer& operator=(const PluginServer&) = delete;
   ~PluginServer();  // Stop()

@@ -75,8 +75,8 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const grpc
 
 }  // namespace
 
-// One open ListAndWatch. Everything but the reactor's own methods is called under the service's mutex; gRPC never calls
-// back from within StartWrite() or Finish(), so they may be called there too.
+// One open ListAndWatch. Everything but the reactor's own methods is called under the service's mutex; gRPC
+// never calls back from within StartWrite() or Finish(), so they may be called there too.
 class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse> {
  public:
   Stream(std::shared_ptr<PluginService> service, uint64_t number)
@@ -88,7 +88,8 @@ class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::Lis
     Fill(*service_->snapshot_, message_);
     if (message_.ByteSizeLong() >= kLongestMessage) {
       Log(LogLevel::kError, "list of devices is longer than a kubelet takes",
-          {{"resource", service_->snapshot_->resource}, {"bytes", fmt::format("{}", message_.ByteSizeLong())}});
+          {{"resource", service_->snapshot_->resource},
+           {"bytes", fmt::format("{}", message_.ByteSizeLong())}});
     }
     writing_ = true;
     service_->metrics_.CountList(service_->snapshot_->resource);
@@ -137,13 +138,19 @@ class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::Lis
 // An Allocate that waits for the main thread to look at the machine again.
 class PluginService::WaitingAllocate final : public grpc::ServerUnaryReactor {
  public:
-  WaitingAllocate(std::shared_ptr<PluginService> service, uint64_t number, const v1beta1::AllocateRequest* request,
-                  v1beta1::AllocateResponse* response, Clock::time_point start, absl::Status reason)
-      : service_(std::move(service)), request_(request), response_(response), start_(start), reason_(std::move(reason)) {
+  WaitingAllocate(std::shared_ptr<PluginService> service, uint64_t number,
+                  const v1beta1::AllocateRequest* request, v1beta1::AllocateResponse* response,
+                  Clock::time_point start, absl::Status reason)
+      : service_(std::move(service)),
+        request_(request),
+        response_(response),
+        start_(start),
+        reason_(std::move(reason)) {
     auto deadline = std::chrono::system_clock::now() + kLongestWait;
     alarm_.Set(deadline, [service = service_, number](bool in_time) {
       if (!in_time) return;  // cancelled
-      if (WaitingAllocate* late = service->TakeWaiting(number)) late->Refuse("the machine was not looked at in time");
+      if (WaitingAllocate* late = service->TakeWaiting(number))
+        late->Refuse("the machine was not looked at in time");
     });
   }
 
@@ -241,15 +248,16 @@ grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* PluginService::ListAndW
   return stream;
 }
 
-grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(grpc::CallbackServerContext* context,
-                                                                const v1beta1::PreferredAllocationRequest* request,
-                                                                v1beta1::PreferredAllocationResponse* response) {
+grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(
+    grpc::CallbackServerContext* context, const v1beta1::PreferredAllocationRequest* request,
+    v1beta1::PreferredAllocationResponse* response) {
   auto start = Clock::now();
   std::shared_ptr<const Snapshot> snapshot = Current();
   for (const auto& container : request->container_requests()) {
     PreferRequest question;
     question.available.assign(container.available_deviceids().begin(), container.available_deviceids().end());
-    question.must_include.assign(container.must_include_deviceids().begin(), container.must_include_deviceids().end());
+    question.must_include.assign(container.must_include_deviceids().begin(),
+                                 container.must_include_deviceids().end());
     question.size = container.allocation_size();
     Preferred answer = Prefer(snapshot->Find(), question);
     auto* ids = response->add_container_responses()->mutable_deviceids();
@@ -285,13 +293,15 @@ absl::Status PluginService::Answer(const Snapshot& snapshot, const v1beta1::Allo
   return absl::OkStatus();
 }
 
-void PluginService::Account(const std::string& resource, Clock::time_point start, const absl::Status& status) {
+void PluginService::Account(const std::string& resource, Clock::time_point start,
+                            const absl::Status& status) {
   auto took = Clock::now() - start;
   metrics_.ObserveAllocate(resource, took);
   if (!status.ok()) {
     std::string code = absl::StatusCodeToString(status.code());
     metrics_.CountAllocateFailure(resource, code);
-    Log(LogLevel::kWarning, "allocation refused", {{"resource", resource}, {"code", code}, {"reason", MessageOf(status)}});
+    Log(LogLevel::kWarning, "allocation refused",
+        {{"resource", resource}, {"code", code}, {"reason", MessageOf(status)}});
   } else if (LogEnabled(LogLevel::kDebug)) {
     Log(LogLevel::kDebug, "allocated", {{"resource", resource}, {"us", Microseconds(took)}});
   }
@@ -322,9 +332,9 @@ grpc::ServerUnaryReactor* PluginService::Allocate(grpc::CallbackServerContext* c
   return Reply(context, ToGrpc(status));
 }
 
-grpc::ServerUnaryReactor* PluginService::PreStartContainer(grpc::CallbackServerContext* context,
-                                                           const v1beta1::PreStartContainerRequest* /*request*/,
-                                                           v1beta1::PreStartContainerResponse* /*response*/) {
+grpc::ServerUnaryReactor* PluginService::PreStartContainer(
+    grpc::CallbackServerContext* context, const v1beta1::PreStartContainerRequest* /*request*/,
+    v1beta1::PreStartContainerResponse* /*response*/) {
   return Reply(context, grpc::Status::OK);
 }
 

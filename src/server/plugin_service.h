@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The DevicePlugin service: what gRPC calls. Included by plugin_server.cpp and plugin_service.cpp only, because of what it
-// includes itself.
+// The DevicePlugin service: what gRPC calls. Included by plugin_server.cpp and plugin_service.cpp only,
+// because of what it includes itself.
 #ifndef CLEAVE_SERVER_PLUGIN_SERVICE_H_
 #define CLEAVE_SERVER_PLUGIN_SERVICE_H_
 
@@ -24,8 +24,8 @@
 
 namespace cleave {
 
-// Threads: gRPC's call the service methods, the loop's the rest. A shared_ptr, because the timeout of an Allocate may run
-// after the server has ended.
+// Threads: gRPC's call the service methods, the loop's the rest. A shared_ptr, because the timeout of an
+// Allocate may run after the server has ended.
 class PluginService final : public v1beta1::DevicePlugin::CallbackService,
                             public std::enable_shared_from_this<PluginService> {
  public:
@@ -37,14 +37,16 @@ class PluginService final : public v1beta1::DevicePlugin::CallbackService,
   // Ends every stream and every call that waits; later ones are refused.
   void End();
 
-  grpc::ServerUnaryReactor* GetDevicePluginOptions(grpc::CallbackServerContext* context, const v1beta1::Empty* request,
+  grpc::ServerUnaryReactor* GetDevicePluginOptions(grpc::CallbackServerContext* context,
+                                                   const v1beta1::Empty* request,
                                                    v1beta1::DevicePluginOptions* response) override;
-  grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* ListAndWatch(grpc::CallbackServerContext* context,
-                                                                        const v1beta1::Empty* request) override;
+  grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* ListAndWatch(
+      grpc::CallbackServerContext* context, const v1beta1::Empty* request) override;
   grpc::ServerUnaryReactor* GetPreferredAllocation(grpc::CallbackServerContext* context,
                                                    const v1beta1::PreferredAllocationRequest* request,
                                                    v1beta1::PreferredAllocationResponse* response) override;
-  grpc::ServerUnaryReactor* Allocate(grpc::CallbackServerContext* context, const v1beta1::AllocateRequest* request,
+  grpc::ServerUnaryReactor* Allocate(grpc::CallbackServerContext* context,
+                                     const v1beta1::AllocateRequest* request,
                                      v1beta1::AllocateResponse* response) override;
   grpc::ServerUnaryReactor* PreStartContainer(grpc::CallbackServerContext* context,
                                               const v1beta1::PreStartContainerRequest* request,
@@ -57,7 +59,8 @@ class PluginService final : public v1beta1::DevicePlugin::CallbackService,
   std::shared_ptr<const Snapshot> Current();
   absl::Status Answer(const Snapshot& snapshot, const v1beta1::AllocateRequest& request,
                       v1beta1::AllocateResponse& response) const;
-  void Account(const std::string& resource, std::chrono::steady_clock::time_point start, const absl::Status& status);
+  void Account(const std::string& resource, std::chrono::steady_clock::time_point start,
+               const absl::Status& status);
   // The call with this number, if it still waits; it is then the caller's to answer.
   WaitingAllocate* TakeWaiting(uint64_t number);
 

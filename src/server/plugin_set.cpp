@@ -21,7 +21,8 @@
 
 namespace cleave {
 
-PluginSet::PluginSet(EventLoop& loop, const HostRoot& root, Metrics& metrics, Registrar& registrar, Options options)
+PluginSet::PluginSet(EventLoop& loop, const HostRoot& root, Metrics& metrics, Registrar& registrar,
+                     Options options)
     : loop_(loop), root_(root), metrics_(metrics), registrar_(registrar), options_(std::move(options)) {}
 
 PluginSet::~PluginSet() {
@@ -49,13 +50,15 @@ void PluginSet::Apply(std::shared_ptr<const Plan> plan) {
 void PluginSet::Start(const std::string& resource) {
   absl::StatusOr<std::string> path = SocketPath(options_.kubelet_dir, resource, options_.instance);
   absl::StatusOr<std::unique_ptr<PluginServer>> server =
-      path.ok() ? PluginServer::Start(loop_, *path, MakeSnapshot(generation_, plan_, resource), root_, metrics_, HooksFor(resource))
+      path.ok() ? PluginServer::Start(loop_, *path, MakeSnapshot(generation_, plan_, resource), root_,
+                                      metrics_, HooksFor(resource))
                 : path.status();
   if (!server.ok()) {
     // The directory comes with the kubelet, and that it is not there is said elsewhere.
     bool absent = absl::IsNotFound(server.status());
-    std::string problem = absent ? "the kubelet is not there: no directory " + PluginDirectory(options_.kubelet_dir)
-                                 : MessageOf(server.status());
+    std::string problem =
+        absent ? "the kubelet is not there: no directory " + PluginDirectory(options_.kubelet_dir)
+               : MessageOf(server.status());
     LogLevel level = absent || problems_[resource] == problem ? LogLevel::kDebug : LogLevel::kError;
     Log(level, "resource cannot be served", {{"resource", resource}, {"reason", problem}});
     problems_[resource] = problem;
@@ -75,7 +78,8 @@ PluginServer::Hooks PluginSet::HooksFor(const std::string& resource) {
       if (*alive) registrar_.StreamOpened(resource, id);
     });
   };
-  hooks.stream_closed = [this, alive = alive_, resource, base](uint64_t stream, std::chrono::milliseconds was_open) {
+  hooks.stream_closed = [this, alive = alive_, resource, base](uint64_t stream,
+                                                               std::chrono::milliseconds was_open) {
     loop_.Post([this, alive, resource, id = base + stream, was_open] {
       if (*alive) registrar_.StreamClosed(resource, id, was_open);
     });
@@ -101,7 +105,9 @@ void PluginSet::CheckSockets() {
     } else if (!found->second->SocketIsThere()) {
       absl::Status status = found->second->BindAgain();
       Log(status.ok() ? LogLevel::kInfo : LogLevel::kDebug, "socket was removed, making it anew",
-          {{"resource", resource.name}, {"socket", found->second->socket_path()}, {"result", status.ok() ? "ok" : MessageOf(status)}});
+          {{"resource", resource.name},
+           {"socket", found->second->socket_path()},
+           {"result", status.ok() ? "ok" : MessageOf(status)}});
     }
   }
 }

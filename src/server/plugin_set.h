@@ -19,8 +19,8 @@
 
 namespace cleave {
 
-// Starts a server for each resource and hands it to the registrar, publishes plans to all of them, stops those whose
-// resource is gone.
+// Starts a server for each resource and hands it to the registrar, publishes plans to all of them, stops
+// those whose resource is gone.
 //
 // Ownership: keeps references; stop it before the registrar goes. Threads: the loop's only.
 class PluginSet {

@@ -25,9 +25,9 @@ struct Preferred {
   uint64_t steps = 0;
 };
 
-// Never fails, because an error would reject the pod. Ids that `resource` does not know: those that must be included come
-// first in the answer, available ones are taken when nothing else is left; so are known ones that are not healthy, before
-// them. `resource` may be null: then every id is unknown. Threads: any.
+// Never fails, because an error would reject the pod. Ids that `resource` does not know: those that must be
+// included come first in the answer, available ones are taken when nothing else is left; so are known ones
+// that are not healthy, before them. `resource` may be null: then every id is unknown. Threads: any.
 Preferred Prefer(const Resource* resource, const PreferRequest& request);
 
 }  // namespace cleave

@@ -35,7 +35,11 @@ Backoff::Duration Backoff::Next(std::minstd_rand& random) {
 }
 
 Registrar::Registrar(EventLoop& loop, KubeletClient& client, Metrics& metrics, std::function<void()> changed)
-    : loop_(loop), client_(client), metrics_(metrics), changed_(std::move(changed)), random_(std::random_device{}()) {}
+    : loop_(loop),
+      client_(client),
+      metrics_(metrics),
+      changed_(std::move(changed)),
+      random_(std::random_device{}()) {}
 
 Registrar::~Registrar() {
   for (const auto& [resource, entry] : entries_) loop_.Cancel(entry.timer);
@@ -92,9 +96,9 @@ void Registrar::Attempt(const std::string& resource) {
   if (started_ && kubelet_there_) {
     entry.call = ++last_call_;
     entry.lost = false;
-    client_.Register(resource, entry.endpoint, [this, resource, call = entry.call](const absl::Status& status) {
-      Ended(resource, call, status);
-    });
+    client_.Register(
+        resource, entry.endpoint,
+        [this, resource, call = entry.call](const absl::Status& status) { Ended(resource, call, status); });
   }
   Tell(resource);
 }
@@ -122,10 +126,12 @@ void Registrar::Ended(const std::string& resource, uint64_t call, const absl::St
     entry.problem = "registered, but the kubelet does not watch its list yet";
     entry.connect.Reset();
     entry.refused.Reset();
-    if (!Watched(entry)) AttemptAfter(resource, entry.lost ? entry.reopen.Next(random_) : Backoff::Duration(kStreamExpected));
+    if (!Watched(entry))
+      AttemptAfter(resource, entry.lost ? entry.reopen.Next(random_) : Backoff::Duration(kStreamExpected));
   } else {
     bool connects = !absl::IsUnavailable(status);
-    std::string problem = (connects ? "refused by the kubelet: " : "the kubelet does not answer: ") + MessageOf(status);
+    std::string problem =
+        (connects ? "refused by the kubelet: " : "the kubelet does not answer: ") + MessageOf(status);
     Log(problem == entry.problem ? LogLevel::kDebug : LogLevel::kWarning, "resource not registered",
         {{"resource", resource}, {"reason", problem}});
     entry.problem = problem;
@@ -145,7 +151,8 @@ void Registrar::StreamOpened(const std::string& resource, uint64_t stream) {
   Tell(resource);
 }
 
-void Registrar::StreamClosed(const std::string& resource, uint64_t stream, std::chrono::milliseconds was_open) {
+void Registrar::StreamClosed(const std::string& resource, uint64_t stream,
+                             std::chrono::milliseconds was_open) {
   auto found = entries_.find(resource);
   if (found == entries_.end()) return;
   Entry& entry = found->second;

@@ -19,8 +19,8 @@
 
 namespace cleave {
 
-// Pauses that double, each up to a quarter longer or shorter by chance, so that many nodes and resources do not knock at
-// the same time.
+// Pauses that double, each up to a quarter longer or shorter by chance, so that many nodes and resources do
+// not knock at the same time.
 class Backoff {
  public:
   using Duration = std::chrono::milliseconds;
@@ -34,14 +34,15 @@ class Backoff {
   Duration next_;
 };
 
-// A resource is registered when the kubelet has accepted it and watches its list. The kubelet never dials by itself, so
-// whenever that is not so, it is registered again:
+// A resource is registered when the kubelet has accepted it and watches its list. The kubelet never dials by
+// itself, so whenever that is not so, it is registered again:
 //   * a kubelet appeared: at once, and every 10 ms, 20 ms, ... while its socket refuses connections
 //   * the kubelet refused: after 100 ms, 200 ms, ... up to 5 s
-//   * the stream ended: after 250 ms, 500 ms, ... up to 5 s, until one stays open for more than 10 s. Never sooner: the
-//     kubelet forgets a lost plugin by name a moment after the stream's end, and would take the new one with it.
-//     (device manager, plugin/v1beta1/handler.go, runClient; kubernetes PR 135437.) For the same reason the end of another
-//     instance's stream ends ours.
+//   * the stream ended: after 250 ms, 500 ms, ... up to 5 s, until one stays open for more than 10 s. Never
+//   sooner: the
+//     kubelet forgets a lost plugin by name a moment after the stream's end, and would take the new one with
+//     it. (device manager, plugin/v1beta1/handler.go, runClient; kubernetes PR 135437.) For the same reason
+//     the end of another instance's stream ends ours.
 //   * no stream came within 10 s of a registration
 //
 // Ownership: keeps references; destroy the client first. Threads: the loop's only.

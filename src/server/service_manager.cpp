@@ -21,7 +21,8 @@ void NotifyServiceManager(const std::string& socket_name, std::string_view state
   memcpy(address.sun_path, socket_name.data(), socket_name.size());
   if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
   auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_name.size());
-  (void)sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size);
+  (void)sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+               size);
   close(fd);
 }
 

@@ -8,7 +8,8 @@
 
 namespace cleave {
 
-// Sends "READY=1" or "STOPPING=1" to `socket`, what $NOTIFY_SOCKET says: a path, or a name in the abstract namespace after
+// Sends "READY=1" or "STOPPING=1" to `socket`, what $NOTIFY_SOCKET says: a path, or a name in the abstract
+// namespace after
 // "@". Does nothing when it is empty; problems are nobody's concern.
 void NotifyServiceManager(const std::string& socket, std::string_view state);
 

@@ -53,7 +53,9 @@ int NewSocket() { return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBL
 
 std::string PluginDirectory(const std::string& kubelet_dir) { return kubelet_dir + "/device-plugins"; }
 
-std::string KubeletSocketPath(const std::string& kubelet_dir) { return kubelet_dir + "/device-plugins/kubelet.sock"; }
+std::string KubeletSocketPath(const std::string& kubelet_dir) {
+  return kubelet_dir + "/device-plugins/kubelet.sock";
+}
 
 std::string PodResourcesSocketPath(const std::string& kubelet_dir) {
   return kubelet_dir + "/pod-resources/kubelet.sock";
@@ -75,10 +77,9 @@ absl::StatusOr<std::string> SocketPath(const std::string& kubelet_dir, const std
   if (fixed + name.size() <= kLongestSocketPath) return start + name + end;
   std::string hash = fmt::format("{:08x}", Hash(resource));
   if (fixed + hash.size() > kLongestSocketPath) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: too long for a socket of {}: at most {} characters are left for the kubelet's directory",
-                    kubelet_dir, resource,
-                    kLongestSocketPath - (fixed - kubelet_dir.size()) - hash.size()));
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: too long for a socket of {}: at most {} characters are left for the kubelet's directory",
+        kubelet_dir, resource, kLongestSocketPath - (fixed - kubelet_dir.size()) - hash.size()));
   }
   size_t room = kLongestSocketPath - fixed - hash.size();
   if (room > 1) hash = name.substr(0, room - 1) + "-" + hash;
@@ -87,11 +88,13 @@ absl::StatusOr<std::string> SocketPath(const std::string& kubelet_dir, const std
 
 std::optional<FileIdentity> IdentityOf(const std::string& path) {
   struct statx st = {};
-  if (statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) != 0) return std::nullopt;
+  if (statx(AT_FDCWD, path.c_str(), AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_BTIME, &st) != 0)
+    return std::nullopt;
   FileIdentity identity;
   identity.device = (uint64_t{st.stx_dev_major} << 32) | st.stx_dev_minor;
   identity.inode = st.stx_ino;
-  if ((st.stx_mask & STATX_BTIME) != 0) identity.born_ns = st.stx_btime.tv_sec * 1'000'000'000 + st.stx_btime.tv_nsec;
+  if ((st.stx_mask & STATX_BTIME) != 0)
+    identity.born_ns = st.stx_btime.tv_sec * 1'000'000'000 + st.stx_btime.tv_nsec;
   return identity;
 }
 
@@ -108,7 +111,8 @@ absl::StatusOr<ListeningSocket> ListeningSocket::Open(const std::string& path) {
   (void)fchmod(fd, S_IRUSR | S_IWUSR);  // before bind(2): the file gets this mode
   sockaddr_un address = AddressOf(temporary);
   int error = 0;
-  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || listen(fd, kBacklog) != 0) {
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      listen(fd, kBacklog) != 0) {
     error = errno;
   } else if (temporary != path && rename(temporary.c_str(), path.c_str()) != 0) {
     error = errno;
@@ -148,7 +152,8 @@ bool Refuses(const std::string& path) {
   int fd = NewSocket();
   if (fd < 0) return false;
   sockaddr_un address = AddressOf(path);
-  bool refuses = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
+  bool refuses =
+      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
   close(fd);
   return refuses;
 }

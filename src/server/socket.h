@@ -18,21 +18,22 @@ namespace cleave {
 inline constexpr size_t kLongestSocketPath = 107;
 
 // Where kubelet and plugins meet, below the kubelet's directory.
-std::string PluginDirectory(const std::string& kubelet_dir);   // ".../device-plugins"
+std::string PluginDirectory(const std::string& kubelet_dir);    // ".../device-plugins"
 std::string KubeletSocketPath(const std::string& kubelet_dir);  // ".../device-plugins/kubelet.sock"
 std::string PodResourcesSocketPath(const std::string& kubelet_dir);
 
-// Six random hexadecimal digits. Every process has its own, so that the end of an old one never takes the socket of a new
-// one with it.
+// Six random hexadecimal digits. Every process has its own, so that the end of an old one never takes the
+// socket of a new one with it.
 std::string NewInstanceId();
 
-// The socket of one resource: <kubelet_dir>/device-plugins/cleave-<resource with _ for />-<instance>.sock, the resource
-// shortened to its beginning and a hash when the path would be too long for a socket. INVALID_ARGUMENT when even that is
-// too long.
+// The socket of one resource: <kubelet_dir>/device-plugins/cleave-<resource with _ for />-<instance>.sock,
+// the resource shortened to its beginning and a hash when the path would be too long for a socket.
+// INVALID_ARGUMENT when even that is too long.
 absl::StatusOr<std::string> SocketPath(const std::string& kubelet_dir, const std::string& resource,
                                        const std::string& instance);
 
-// Which file is at a path: another one made there later has another identity, even if it gets the same inode number.
+// Which file is at a path: another one made there later has another identity, even if it gets the same inode
+// number.
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;
@@ -42,7 +43,8 @@ struct FileIdentity {
 // nullopt when nothing is there. Links are not followed.
 std::optional<FileIdentity> IdentityOf(const std::string& path);
 
-// A listening unix socket that is complete when its name appears: nobody is ever refused between bind and listen.
+// A listening unix socket that is complete when its name appears: nobody is ever refused between bind and
+// listen.
 //
 // Ownership: the descriptor, and the file for as long as it is the one that was made here.
 // Threads: one thread at a time.
@@ -71,7 +73,8 @@ class ListeningSocket {
 // True when `path` is a socket at which nobody listens any more.
 bool Refuses(const std::string& path);
 
-// Removes sockets of ours that earlier processes left behind: those that refuse connections. Returns their names.
+// Removes sockets of ours that earlier processes left behind: those that refuse connections. Returns their
+// names.
 std::vector<std::string> RemoveStaleSockets(const std::string& plugin_directory);
 
 }  // namespace cleave

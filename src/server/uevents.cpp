@@ -40,7 +40,8 @@ Uevent ParseUevent(std::string_view message) {
   return event;
 }
 
-std::unique_ptr<UeventSocket> UeventSocket::Open(EventLoop& loop, std::function<void(const Uevent&)> received) {
+std::unique_ptr<UeventSocket> UeventSocket::Open(EventLoop& loop,
+                                                 std::function<void(const Uevent&)> received) {
   int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
   if (fd < 0) return nullptr;
   sockaddr_nl address = {};
@@ -68,9 +69,11 @@ void UeventSocket::Read() {
   while (true) {
     sockaddr_nl from = {};
     socklen_t from_size = sizeof from;
-    ssize_t length = recvfrom(fd_, buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &from_size);
+    ssize_t length =
+        recvfrom(fd_, buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &from_size);
     if (length < 0 && errno == ENOBUFS) {
-      received_(Uevent{.action = "change", .device = "", .subsystem = "pci"});  // some were lost: look at everything
+      received_(Uevent{
+          .action = "change", .device = "", .subsystem = "pci"});  // some were lost: look at everything
       continue;
     }
     if (length < 0) return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel says when devices come and go: netlink messages of the kind kobject uevent (lib/kobject_uevent.c).
+// What the kernel says when devices come and go: netlink messages of the kind kobject uevent
+// (lib/kobject_uevent.c).
 #ifndef CLEAVE_SERVER_UEVENTS_H_
 #define CLEAVE_SERVER_UEVENTS_H_
 
@@ -18,7 +19,8 @@ struct Uevent {
   std::string subsystem;  // "pci", the name of a class, ...
 };
 
-// One message of the kernel: "add@/devices/...", then KEY=VALUE, each closed by a NUL. Anything else has an empty action.
+// One message of the kernel: "add@/devices/...", then KEY=VALUE, each closed by a NUL. Anything else has an
+// empty action.
 Uevent ParseUevent(std::string_view message);
 
 // Ownership: registers with the loop. Threads: the loop's only.

@@ -25,29 +25,30 @@ enum class Relation {
   kSameHostBridge,  // the root bus
   kSameNuma,
   kCrossNuma,
-  kNumaUnknown,     // different root buses, and a node is not known or not single
+  kNumaUnknown,  // different root buses, and a node is not known or not single
 };
 std::string ToString(Relation relation);  // "same_switch"
 
 // Something faster than PCIe between two cards.
 struct Link {
-  size_t from = 0;     // index into Inventory::cards; from < to
+  size_t from = 0;  // index into Inventory::cards; from < to
   size_t to = 0;
-  std::string kind;    // "board", "ethernet", ...
-  double width = 1;    // number of lanes, cables or channels side by side
-  double weight = 0;   // what it adds to the affinity of the pair
+  std::string kind;   // "board", "ethernet", ...
+  double width = 1;   // number of lanes, cables or channels side by side
+  double weight = 0;  // what it adds to the affinity of the pair
   bool operator==(const Link&) const = default;
 };
 
 enum class VertexKind { kMachine, kSocket, kNumaNode, kHostBridge, kRootPort, kSwitch, kFunction, kCard };
 
-// One vertex of the tree that holds the machine together. Vertex 0 is the machine; a parent comes before its children.
+// One vertex of the tree that holds the machine together. Vertex 0 is the machine; a parent comes before its
+// children.
 struct Vertex {
   VertexKind kind = VertexKind::kMachine;
-  std::string name;          // "pci0000:30", "0000:30:02.0", "0" for NUMA node 0, the id of a card
-  size_t parent = 0;         // of vertex 0: itself
+  std::string name;   // "pci0000:30", "0000:30:02.0", "0" for NUMA node 0, the id of a card
+  size_t parent = 0;  // of vertex 0: itself
   int depth = 0;
-  int card = -1;             // index into Inventory::cards, for kCard
+  int card = -1;  // index into Inventory::cards, for kCard
 };
 
 // Immutable. Threads: any.
@@ -78,8 +79,9 @@ class Graph {
   // Sets of cards that links of at least `min_width` join, board links aside (connected components).
   std::vector<std::vector<size_t>> LinkedIslands(double min_width) const;
 
-  // Disjoint pairs among `cards` joined by links of at least `min_width`: as many as possible, among those the set with the
-  // greatest sum of affinities (maximum weighted matching). Cards without a partner are left out.
+  // Disjoint pairs among `cards` joined by links of at least `min_width`: as many as possible, among those
+  // the set with the greatest sum of affinities (maximum weighted matching). Cards without a partner are left
+  // out.
   std::vector<std::pair<size_t, size_t>> BestPairs(const std::vector<size_t>& cards, double min_width) const;
 
   // Disjoint sets of four, made of best pairs of best pairs.

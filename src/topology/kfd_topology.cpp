@@ -86,8 +86,8 @@ double WidthOf(const Properties& link) {
   const auto all = static_cast<double>(link.at("max_bandwidth"));
   const double links = one > 0 && all > one ? all / one : 1;
   const int64_t weight = link.at("weight");
-  const bool is_hops = weight > kHopWeight && weight % kHopWeight == 0;
-  return is_hops ? links / static_cast<double>(weight / kHopWeight) : links;
+  const int64_t hops = weight > 0 && weight % kHopWeight == 0 ? weight / kHopWeight : 1;
+  return links / static_cast<double>(hops);
 }
 
 class Reader {

@@ -14,7 +14,8 @@ namespace cleave {
 
 // For each see LinkSourceKind::read.
 absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vector<Oddity>& oddities);
-absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input, std::vector<Oddity>& oddities);
+absl::StatusOr<std::vector<Link>> ReadTtClusterDescriptor(const LinkInput& input,
+                                                          std::vector<Oddity>& oddities);
 absl::StatusOr<std::vector<Link>> ReadKfdLinks(const LinkInput& input, std::vector<Oddity>& oddities);
 absl::StatusOr<std::vector<Link>> ReadNcclXml(const LinkInput& input, std::vector<Oddity>& oddities);
 absl::StatusOr<std::vector<Link>> ReadMatrix(const LinkInput& input, std::vector<Oddity>& oddities);

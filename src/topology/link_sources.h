@@ -17,7 +17,8 @@
 namespace cleave {
 
 // How a source names a card, and which card of the inventory that is.
-// A name may be a card id, PCI address or an attribute `serial` (any case); -1 when no card or more than one has it.
+// A name may be a card id, PCI address or an attribute `serial` (any case); -1 when no card or more than one
+// has it.
 int FindCard(const Inventory& inventory, std::string_view name);
 
 // Where a source has its links from.
@@ -30,17 +31,17 @@ enum class LinkOrigin {
 // What a source reads.
 struct LinkInput {
   const LinkSource& source;
-  const std::string& text;      // of kFile: what is in the file, else ""
+  const std::string& text;  // of kFile: what is in the file, else ""
   const Inventory& inventory;
-  const HostRoot* root;         // for kMachine; null when there is none
+  const HostRoot* root;  // for kMachine; null when there is none
 };
 
 struct LinkSourceKind {
-  std::string_view name;      // as in [[links]] source = "..."
+  std::string_view name;  // as in [[links]] source = "..."
   std::string_view describes;
   LinkOrigin origin;
-  // Links to cards that are not there are left out, with an Oddity. Fails when the input makes no sense at all. Weights
-  // are set by the caller.
+  // Links to cards that are not there are left out, with an Oddity. Fails when the input makes no sense at
+  // all. Weights are set by the caller.
   absl::StatusOr<std::vector<Link>> (*read)(const LinkInput& input, std::vector<Oddity>& oddities);
 };
 
@@ -52,9 +53,9 @@ void CheckLinkSources(const Config& config, Diagnostics& diagnostics);
 
 // The texts of all link files, read when they change and not for every scan.
 struct LinkTexts {
-  std::vector<std::string> texts;      // in the order of Config::links
-  std::vector<std::string> problems;   // "" or why the file could not be read
-  const HostRoot* root = nullptr;      // for sources that read the machine: they do at every CollectLinks()
+  std::vector<std::string> texts;     // in the order of Config::links
+  std::vector<std::string> problems;  // "" or why the file could not be read
+  const HostRoot* root = nullptr;     // for sources that read the machine: they do at every CollectLinks()
 };
 // `root`, if any, must outlive the result.
 LinkTexts ReadLinkTexts(const Config& config, const HostRoot* root = nullptr);

@@ -40,7 +40,8 @@ TEST(Archive, EqualMachinesGiveEqualBytes) {
 }
 
 TEST(Archive, BrokenOnesAreRefused) {
-  std::string bytes = testing::ReadFileOrDie(testing::SourcePath("tests/machines/tenstorrent-4x-n300.tar.zst"));
+  std::string bytes =
+      testing::ReadFileOrDie(testing::SourcePath("tests/machines/tenstorrent-4x-n300.tar.zst"));
   EXPECT_TRUE(ReadArchiveBytes(bytes, "whole").ok());
   absl::Status cut = ReadArchiveBytes(bytes.substr(0, bytes.size() / 2), "half.tar.zst").status();
   EXPECT_FALSE(cut.ok());

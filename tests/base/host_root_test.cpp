@@ -87,7 +87,8 @@ TEST_P(HostRootContract, LinksAreReadAndResolved) {
 TEST_P(HostRootContract, ListsAndGlobs) {
   EXPECT_THAT(root_->List("/").value(), ElementsAre("dev", "proc", "sys"));
   EXPECT_THAT(root_->List("sys/class/x").value(), ElementsAre("x!0"));
-  EXPECT_THAT(root_->Glob("sys/class/x/*/hwmon/hwmon*/temp"), ElementsAre("sys/class/x/x!0/hwmon/hwmon7/temp"));
+  EXPECT_THAT(root_->Glob("sys/class/x/*/hwmon/hwmon*/temp"),
+              ElementsAre("sys/class/x/x!0/hwmon/hwmon7/temp"));
   EXPECT_THAT(root_->Glob("sys/class/y/*"), ElementsAre());
 }
 

@@ -17,7 +17,8 @@ TEST(Log, JsonIsOneObjectALineWhateverIsInIt) {
   Log(LogLevel::kInfo, "said \"so\"", {{"card", "0000:31:00.0"}, {"text", "a\nb\\"}});
   Log(LogLevel::kDebug, "not shown");
   std::string line = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(line, HasSubstr(R"("level":"info","msg":"said \"so\"","card":"0000:31:00.0","text":"a\u000ab\\"})"));
+  EXPECT_THAT(line,
+              HasSubstr(R"("level":"info","msg":"said \"so\"","card":"0000:31:00.0","text":"a\u000ab\\"})"));
   EXPECT_EQ(line.find("not shown"), std::string::npos);
   EXPECT_EQ(line.find('\n'), line.size() - 1);
   SetUpLog(LogFormat::kText, LogLevel::kInfo);

@@ -32,7 +32,8 @@ TEST(Strings, CpuMasksAsTheKernelPrintsThem) {
 TEST(Strings, NumbersAreWholeOrNothing) {
   EXPECT_EQ(ParseInt("-1"), -1);
   EXPECT_EQ(ParseInt("0x1e52"), 0x1e52);
-  for (const char* bad : {"", "1x", "0x", "99999999999999999999", " 1"}) EXPECT_EQ(ParseInt(bad), std::nullopt) << bad;
+  for (const char* bad : {"", "1x", "0x", "99999999999999999999", " 1"})
+    EXPECT_EQ(ParseInt(bad), std::nullopt) << bad;
 }
 
 TEST(Strings, TrimDropsBlanksAndNulBytes) {
@@ -54,8 +55,10 @@ TEST(Strings, GlobsCoverTheWholeText) {
 TEST(Status, ErrnoBecomesWhatItMeansForADevice) {
   EXPECT_TRUE(absl::IsNotFound(ErrnoStatus(ENOENT, "/sys/x")));
   EXPECT_TRUE(absl::IsPermissionDenied(ErrnoStatus(EPERM, "/sys/x")));
-  for (int passing : {ENODATA, ENODEV, EBUSY, EIO}) EXPECT_TRUE(absl::IsUnavailable(ErrnoStatus(passing, "/sys/x"))) << passing;
-  EXPECT_EQ(MessageOf(Annotate(ErrnoStatus(ENOENT, "/sys/x"), "card a")), "card a: /sys/x: No such file or directory");
+  for (int passing : {ENODATA, ENODEV, EBUSY, EIO})
+    EXPECT_TRUE(absl::IsUnavailable(ErrnoStatus(passing, "/sys/x"))) << passing;
+  EXPECT_EQ(MessageOf(Annotate(ErrnoStatus(ENOENT, "/sys/x"), "card a")),
+            "card a: /sys/x: No such file or directory");
 }
 
 }  // namespace

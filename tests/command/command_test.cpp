@@ -4,11 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
-#include <nlohmann/json.hpp>
-
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -41,7 +40,9 @@ Result Cleave(const std::string& arguments) {
   return result;
 }
 
-std::string Machine(const std::string& name) { return " --root " + testing::SourcePath("tests/machines/" + name + ".tar.zst"); }
+std::string Machine(const std::string& name) {
+  return " --root " + testing::SourcePath("tests/machines/" + name + ".tar.zst");
+}
 
 TEST(Command, HelpAndWrongUsage) {
   Result help = Cleave("--help");
@@ -71,8 +72,10 @@ TEST(Command, PlanSaysWhatTheNodeOffers) {
   EXPECT_EQ(json["resources"][0]["units"][3]["numa_nodes"], Json({1}));
   EXPECT_EQ(json["resources"][0]["units"][3]["device_nodes"], Json({"/dev/tenstorrent/3"}));
   EXPECT_EQ(json["resources"][0]["units"][3]["health"], "healthy");
-  EXPECT_THAT(Cleave("plan" + Machine("tenstorrent-4x-n300")).out, HasSubstr("tenstorrent.com/n300: 4 of 4 allocatable"));
-  EXPECT_THAT(Cleave("plan" + Machine("tt-oddities")).out, HasSubstr("Grayskull: not supported by tt-kmd since 2.2"));
+  EXPECT_THAT(Cleave("plan" + Machine("tenstorrent-4x-n300")).out,
+              HasSubstr("tenstorrent.com/n300: 4 of 4 allocatable"));
+  EXPECT_THAT(Cleave("plan" + Machine("tt-oddities")).out,
+              HasSubstr("Grayskull: not supported by tt-kmd since 2.2"));
 }
 
 TEST(Command, NoCardIsNoError) {
@@ -86,15 +89,18 @@ TEST(Command, NoCardIsNoError) {
 
 TEST(Command, CheckSaysEverythingThatIsWrong) {
   testing::TempDir dir;
-  testing::WriteFile(dir / "bad.toml", "[[resource]]\nname = \"n300\"\nprefr = 1\n[[links]]\nsource = \"nccl\"\n");
+  testing::WriteFile(dir / "bad.toml",
+                     "[[resource]]\nname = \"n300\"\nprefr = 1\n[[links]]\nsource = \"nccl\"\n");
   Result bad = Cleave("check --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(bad.code, 1);
   EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:2:8: resource name 'n300': it needs a domain"));
-  EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:3:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
+  EXPECT_THAT(bad.err,
+              HasSubstr(dir / "bad.toml:3:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
   EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml:4:1:"));
   EXPECT_THAT(bad.err, HasSubstr("3 problems; nothing would be registered"));
   EXPECT_EQ(bad.out, "");
-  Json json = Json::parse(Cleave("check --output json --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300")).out);
+  Json json = Json::parse(
+      Cleave("check --output json --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300")).out);
   EXPECT_EQ(json["errors"].size(), 3U);
   EXPECT_EQ(json["errors"][0]["line"], 2);
   Result path = Cleave("check --kubelet-dir /" + std::string(120, 'k') + Machine("tenstorrent-4x-n300"));
@@ -109,17 +115,21 @@ TEST(Command, CheckReadsAProfile) {
   testing::WriteFile(dir / "x.toml", "schema = 1\nname = \"x\"\n[entries]\nclas = \"x\"\nid = \"{name}\"\n");
   Result bad = Cleave("check --profile " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(bad.code, 1);
-  EXPECT_THAT(bad.err, HasSubstr(dir / "x.toml:4:1: unknown key 'clas' in [entries] (did you mean 'class'?)"));
+  EXPECT_THAT(bad.err,
+              HasSubstr(dir / "x.toml:4:1: unknown key 'clas' in [entries] (did you mean 'class'?)"));
 }
 
 class PreferCommand : public ::testing::Test {
  protected:
   PreferCommand() {
-    testing::WriteFile(dir_ / "links.toml", "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
-                                                testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml") + "\"\n");
+    testing::WriteFile(dir_ / "links.toml",
+                       "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
+                           testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml") +
+                           "\"\n");
   }
   Json Prefer(const std::string& arguments) {
-    Result result = Cleave("prefer tenstorrent.com/n300 --output json --config " + (dir_ / "links.toml") + Machine("tenstorrent-4x-n300") + " " + arguments);
+    Result result = Cleave("prefer tenstorrent.com/n300 --output json --config " + (dir_ / "links.toml") +
+                           Machine("tenstorrent-4x-n300") + " " + arguments);
     EXPECT_EQ(result.code, 0) << result.err;
     return Json::parse(result.out);
   }
@@ -133,21 +143,29 @@ TEST_F(PreferCommand, ChoosesALinkedPair) {
   EXPECT_EQ(json["optimal"], true);
   EXPECT_EQ(json["gap"], 0);
   EXPECT_EQ(json["available"].size(), 4U);
-  EXPECT_EQ(Prefer("-n 2 --available 0000:4b:00.0,0000:b1:00.0,0000:ca:00.0")["chosen"], Json({"0000:b1:00.0", "0000:ca:00.0"}));
+  EXPECT_EQ(Prefer("-n 2 --available 0000:4b:00.0,0000:b1:00.0,0000:ca:00.0")["chosen"],
+            Json({"0000:b1:00.0", "0000:ca:00.0"}));
   EXPECT_EQ(Prefer("-n 2 --must-include 0000:ca:00.0")["chosen"], Json({"0000:b1:00.0", "0000:ca:00.0"}));
   EXPECT_EQ(Prefer("-n 4")["score"], 420 + 420 + 210 + 210 + 10 + 10);
 }
 
 TEST_F(PreferCommand, RefusesWhatCannotBe) {
-  EXPECT_THAT(Cleave("prefer tenstorrent.com/n30 -n 1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("does not offer 'tenstorrent.com/n30' (did you mean 'tenstorrent.com/n300'?)"));
-  EXPECT_THAT(Cleave("prefer tenstorrent.com/n300 -n 5" + Machine("tenstorrent-4x-n300")).err, HasSubstr("5 of tenstorrent.com/n300 were asked for, 4 are available"));
-  EXPECT_THAT(Cleave("prefer tenstorrent.com/n300 -n 1 --available 0000:4b:00.1" + Machine("tenstorrent-4x-n300")).err, HasSubstr("has no device '0000:4b:00.1' (did you mean '0000:4b:00.0'?)"));
+  EXPECT_THAT(Cleave("prefer tenstorrent.com/n30 -n 1" + Machine("tenstorrent-4x-n300")).err,
+              HasSubstr("does not offer 'tenstorrent.com/n30' (did you mean 'tenstorrent.com/n300'?)"));
+  EXPECT_THAT(Cleave("prefer tenstorrent.com/n300 -n 5" + Machine("tenstorrent-4x-n300")).err,
+              HasSubstr("5 of tenstorrent.com/n300 were asked for, 4 are available"));
+  EXPECT_THAT(
+      Cleave("prefer tenstorrent.com/n300 -n 1 --available 0000:4b:00.1" + Machine("tenstorrent-4x-n300"))
+          .err,
+      HasSubstr("has no device '0000:4b:00.1' (did you mean '0000:4b:00.0'?)"));
 }
 
 TEST(Command, TopologyKeepsItsJson) {
   Json json = Json::parse(Cleave("topology --output json" + Machine("tenstorrent-4x-n300")).out);
-  for (const char* key : {"numa_nodes", "cards", "relation", "affinity", "links"}) EXPECT_TRUE(json.contains(key)) << key;
-  for (const char* key : {"id", "profile", "address", "addresses", "numa_nodes", "attributes", "device_nodes", "health"}) {
+  for (const char* key : {"numa_nodes", "cards", "relation", "affinity", "links"})
+    EXPECT_TRUE(json.contains(key)) << key;
+  for (const char* key :
+       {"id", "profile", "address", "addresses", "numa_nodes", "attributes", "device_nodes", "health"}) {
     EXPECT_TRUE(json["cards"][0].contains(key)) << key;
   }
   EXPECT_EQ(json["relation"][0][1], "same_numa");
@@ -165,7 +183,8 @@ TEST(Command, CaptureAndReplay) {
     testing::TempDir dir;
     Result captured = Cleave("capture " + (dir / "copy.tar.zst") + Machine(name));
     ASSERT_EQ(captured.code, 0) << captured.err;
-    for (const char* command : {"plan --output json --node-name a", "topology --output json", "topology --functions --output json"}) {
+    for (const char* command : {"plan --output json --node-name a", "topology --output json",
+                                "topology --functions --output json"}) {
       std::string copy = Cleave(std::string(command) + " --root " + (dir / "copy.tar.zst")).out;
       EXPECT_EQ(copy, Cleave(std::string(command) + Machine(name)).out) << name << " " << command;
     }

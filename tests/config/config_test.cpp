@@ -15,9 +15,9 @@ namespace cleave {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::ErrorsOf;
 using testing::GoodSettings;
+using ::testing::HasSubstr;
 
 TEST(Config, EverythingHasADefault) {
   Settings settings = GoodSettings();
@@ -52,7 +52,8 @@ where = { card_type = "n300" }
 nodes = ["gpu-a-*"]
 [resource.container]
 env = { WHO = "{id}" }
-)").config;
+)")
+                      .config;
   EXPECT_EQ(config.http_address, ":9480");
   EXPECT_EQ(config.rescan, std::chrono::seconds(30));
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
@@ -67,6 +68,24 @@ env = { WHO = "{id}" }
   EXPECT_EQ(config.exclude.size(), 2U);
 }
 
+TEST(Config, LinksMayBelongToOtherNodes) {
+  Config config =
+      GoodSettings("[[links]]\nsource = \"a\"\n[[links]]\nsource = \"b\"\nnodes = [\"gpu-*\"]\n").config;
+  Config other = config;
+  KeepLinksOf("gpu-1", config);
+  EXPECT_EQ(config.links.size(), 2U);
+  KeepLinksOf("cpu-1", other);
+  ASSERT_EQ(other.links.size(), 1U);
+  EXPECT_EQ(other.links[0].source, "a");
+}
+
+TEST(Config, HttpAddresses) {
+  for (const char* good : {"", ":9480", "127.0.0.1:0", "localhost:80"})
+    EXPECT_EQ(BadHttpAddress(good), "") << good;
+  for (const char* bad : {"9480", ":x", ":70000", "[::1]:80", "::1:80", "a b:80"})
+    EXPECT_NE(BadHttpAddress(bad), "") << bad;
+}
+
 TEST(Config, EveryErrorHasItsPlaceAndTheNearestName) {
   std::string errors = ErrorsOf(R"(prfiles = []
 [[resource]]
@@ -79,12 +98,19 @@ hugepages = "auto"
 hugepages = "somtimes"
 hugepage = "auto"
 )");
-  EXPECT_THAT(errors, HasSubstr("cleave.toml:1:1: unknown key 'prfiles' in cleave.toml (did you mean 'profiles'?)"));
-  EXPECT_THAT(errors, HasSubstr("cleave.toml:4:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
-  EXPECT_THAT(errors, HasSubstr("cleave.toml:5:1: 'unit' in [[resource]] must be one of card, group, partition, not 'crad' (did you mean 'card'?)"));
+  EXPECT_THAT(errors,
+              HasSubstr("cleave.toml:1:1: unknown key 'prfiles' in cleave.toml (did you mean 'profiles'?)"));
+  EXPECT_THAT(errors,
+              HasSubstr("cleave.toml:4:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
+  EXPECT_THAT(errors, HasSubstr("cleave.toml:5:1: 'unit' in [[resource]] must be one of card, group, "
+                                "partition, not 'crad' (did you mean 'card'?)"));
   EXPECT_THAT(errors, HasSubstr("there is no profile 'tenstorent' (did you mean 'tenstorrent'?)"));
-  EXPECT_THAT(errors, HasSubstr("cleave.toml:9:1: 'hugepages' must be one of auto, always, never, not 'somtimes'"));
-  EXPECT_THAT(errors, HasSubstr("cleave.toml:10:1: profile 'tenstorrent' has no setting 'hugepage' (did you mean 'hugepages'?)"));
+  EXPECT_THAT(errors,
+              HasSubstr("cleave.toml:9:1: 'hugepages' must be one of auto, always, never, not 'somtimes'"));
+  EXPECT_THAT(
+      errors,
+      HasSubstr(
+          "cleave.toml:10:1: profile 'tenstorrent' has no setting 'hugepage' (did you mean 'hugepages'?)"));
 }
 
 TEST(Config, SyntaxErrorsHaveAPlace) {
@@ -101,24 +127,34 @@ TEST(Config, WrongTypesAndRangesAreSaid) {
   EXPECT_THAT(ErrorsOf("resource = 1"), HasSubstr("[[resource]]"));
   EXPECT_THAT(ErrorsOf("[affinity]\nlink = inf"), HasSubstr("'link' in [affinity] must be a number"));
   EXPECT_THAT(ErrorsOf("[affinity]\nlink = -1"), HasSubstr("must not be negative"));
-  EXPECT_THAT(ErrorsOf("[affinity]\nsame_numa = 5"), HasSubstr("'same_numa' (5) must not be less than 'same_socket' (15)"));
-  EXPECT_THAT(ErrorsOf("[[links]]\nsource = \"toml\"\nbetween = [{ from = \"a\" }]"), HasSubstr("a link needs 'from' and 'to'"));
+  EXPECT_THAT(ErrorsOf("[affinity]\nsame_numa = 5"),
+              HasSubstr("'same_numa' (5) must not be less than 'same_socket' (15)"));
+  EXPECT_THAT(ErrorsOf("[[links]]\nsource = \"toml\"\nbetween = [{ from = \"a\" }]"),
+              HasSubstr("a link needs 'from' and 'to'"));
 }
 
 TEST(Config, ResourcesAreCheckedAgainstTheProfiles) {
-  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/{card_tipe}\""), HasSubstr("cleave.toml:2:8: no placeholder is called 'card_tipe' (did you mean 'card_type'?)"));
-  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nwhere = { seriall = 1 }"), HasSubstr("no attribute is called 'seriall' (did you mean 'serial'?)"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/{card_tipe}\""),
+              HasSubstr("cleave.toml:2:8: no placeholder is called 'card_tipe' (did you mean 'card_type'?)"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nwhere = { seriall = 1 }"),
+              HasSubstr("no attribute is called 'seriall' (did you mean 'serial'?)"));
   EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nunit = \"group\""), HasSubstr("needs 'group_by'"));
-  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nsize = 2"), HasSubstr("'size' in [[resource]] is for unit = \"group\""));
-  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\n[resource.container]\nenv = { \"1A\" = \"x\" }"), HasSubstr("is not the name of an environment variable"));
-  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\n[resource.container]\nmounts = [{ host = \"dev\" }]"), HasSubstr("must be an absolute path"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nsize = 2"),
+              HasSubstr("'size' in [[resource]] is for unit = \"group\""));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\n[resource.container]\nenv = { \"1A\" = \"x\" }"),
+              HasSubstr("is not the name of an environment variable"));
+  EXPECT_THAT(
+      ErrorsOf("[[resource]]\nname = \"a.com/b\"\n[resource.container]\nmounts = [{ host = \"dev\" }]"),
+      HasSubstr("must be an absolute path"));
   EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/{\""), HasSubstr("'{' without '}'"));
 }
 
 TEST(Config, RelativePathsStartAtTheFile) {
   testing::TempDir dir;
-  testing::WriteFile(dir / "cleave.toml", "profile_dirs = [\"profiles\"]\n[[links]]\nsource = \"x\"\npath = \"a/../b.yaml\"\n");
-  testing::WriteFile(dir / "profiles/mine.toml", "schema = 1\nname = \"mine\"\n[entries]\nclass = \"mine\"\nid = \"{name}\"\n");
+  testing::WriteFile(dir / "cleave.toml",
+                     "profile_dirs = [\"profiles\"]\n[[links]]\nsource = \"x\"\npath = \"a/../b.yaml\"\n");
+  testing::WriteFile(dir / "profiles/mine.toml",
+                     "schema = 1\nname = \"mine\"\n[entries]\nclass = \"mine\"\nid = \"{name}\"\n");
   Diagnostics diagnostics;
   Settings settings = LoadSettings({dir / "cleave.toml", {}, {}}, diagnostics);
   EXPECT_TRUE(diagnostics.ok()) << diagnostics.Text();

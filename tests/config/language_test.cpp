@@ -35,7 +35,8 @@ TEST(TextTemplate, NamesThePlaceholderWithoutAValue) {
 }
 
 TEST(TextTemplate, RefusesWhatIsNone) {
-  for (const char* bad : {"{", "}", "{}", "{a b}", "{a", "a}b", "{{}"}) EXPECT_FALSE(TextTemplate::Parse(bad).ok()) << bad;
+  for (const char* bad : {"{", "}", "{}", "{a b}", "{a", "a}b", "{{}"})
+    EXPECT_FALSE(TextTemplate::Parse(bad).ok()) << bad;
 }
 
 bool Passes(std::vector<std::string> patterns, std::optional<AttributeValue> value) {

@@ -72,21 +72,33 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(Problems("name = \"x\""), HasSubstr("x.toml: the profile needs schema = 1"));
   EXPECT_THAT(Problems("name = \"x\""), HasSubstr("the profile needs [entries]"));
   EXPECT_THAT(Problems("schema = 2\nname = \"x\""), HasSubstr("x.toml:1:1: 'schema'"));
-  EXPECT_THAT(Problems("schema = 1\nname = \"X Y\"\n[entries]\nclass = \"x\"\nid = \"{name}\""), HasSubstr("x.toml:2:1: the profile needs a 'name'"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", link = \"b\" }"), HasSubstr("needs exactly one of name, read, link, of"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", match = \"(\" }"), HasSubstr("is no regular expression"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { of = \"b\" }\nb = { read = \"b\" }"), HasSubstr("attribute 'a' uses 'b', which must stand above it"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\nid = { read = \"a\" }"), HasSubstr("it is built in"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[entries.nodes]\nmain = \"/etc/x\""), HasSubstr("must be a path under /dev"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[entries.nodes]\nmain = \"/dev/{ordinl}\""), HasSubstr("no placeholder is called 'ordinl'"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[[health]]\nname = \"a\"\nread = \"a\""), HasSubstr("needs exactly one of is, not, must, below, above"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[[health]]\nname = \"a\"\nread = \"a\"\nmust = \"change\""), HasSubstr("go together"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[settings]\na = { values = [\"b\"], default = \"c\" }"), HasSubstr("none of its values"));
-  EXPECT_THAT(Problems(std::string(kHead) + "[[resource]]\nname = \"x.com/x\"\nwhen = { serial = 1 }"), HasSubstr("tests settings only"));
+  EXPECT_THAT(Problems("schema = 1\nname = \"X Y\"\n[entries]\nclass = \"x\"\nid = \"{name}\""),
+              HasSubstr("x.toml:2:1: the profile needs a 'name'"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", link = \"b\" }"),
+              HasSubstr("needs exactly one of name, read, link, of"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", match = \"(\" }"),
+              HasSubstr("is no regular expression"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { of = \"b\" }\nb = { read = \"b\" }"),
+              HasSubstr("attribute 'a' uses 'b', which must stand above it"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\nid = { read = \"a\" }"),
+              HasSubstr("it is built in"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.nodes]\nmain = \"/etc/x\""),
+              HasSubstr("must be a path under /dev"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[entries.nodes]\nmain = \"/dev/{ordinl}\""),
+              HasSubstr("no placeholder is called 'ordinl'"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[[health]]\nname = \"a\"\nread = \"a\""),
+              HasSubstr("needs exactly one of is, not, must, below, above"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[[health]]\nname = \"a\"\nread = \"a\"\nmust = \"change\""),
+              HasSubstr("go together"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[settings]\na = { values = [\"b\"], default = \"c\" }"),
+              HasSubstr("none of its values"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[[resource]]\nname = \"x.com/x\"\nwhen = { serial = 1 }"),
+              HasSubstr("tests settings only"));
 }
 
 TEST(Profile, OneOfTheSameNameReplacesAShippedOne) {
-  Settings settings = testing::GoodSettings("", {{"mine.toml", "schema = 1\nname = \"tenstorrent\"\n[entries]\nclass = \"x\"\nid = \"{name}\"\n"}});
+  Settings settings = testing::GoodSettings(
+      "", {{"mine.toml", "schema = 1\nname = \"tenstorrent\"\n[entries]\nclass = \"x\"\nid = \"{name}\"\n"}});
   for (const Profile& profile : settings.profiles) {
     if (profile.name == "tenstorrent") {
       EXPECT_EQ(profile.file, "mine.toml");

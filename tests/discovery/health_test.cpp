@@ -14,9 +14,9 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::ElementsAre;
+using testing::FindById;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::FindById;
 using testing::LiveMachine;
 using testing::LoadMachine;
 
@@ -72,7 +72,10 @@ TEST_F(HealthTest, AHeartbeatMustChange) {
 }
 
 TEST_F(HealthTest, ReadingOftenIsNotStalling) {
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(Look(i % 10 == 0 ? std::to_string(i) : "", std::chrono::milliseconds(100)).health, Health::kHealthy) << i;
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(Look(i % 10 == 0 ? std::to_string(i) : "", std::chrono::milliseconds(100)).health,
+              Health::kHealthy)
+        << i;
 }
 
 TEST_F(HealthTest, AbsentIsNotUnhealthy) {

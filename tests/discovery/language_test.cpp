@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The profile language on another vendor than the first: class entries that are pieces of one card, functions without a
-// class. What cannot be said here would have to be said in C++.
+// The profile language on another vendor than the first: class entries that are pieces of one card, functions
+// without a class. What cannot be said here would have to be said in C++.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,10 +39,12 @@ unit = "partition"
 )";
 
 TEST(Language, ClassEntriesThatArePiecesOfACard) {
-  testing::LiveMachine machine(testing::LoadMachine("vendors/biren-runc-svi"),
-                               testing::GoodSettings("profiles = [\"biren-pieces\"]", {{"biren.toml", kPieces}}));
+  testing::LiveMachine machine(
+      testing::LoadMachine("vendors/biren-runc-svi"),
+      testing::GoodSettings("profiles = [\"biren-pieces\"]", {{"biren.toml", kPieces}}));
   Inventory inventory = machine.Scan();
-  EXPECT_THAT(Ids(inventory), ElementsAre("card_0", "card_1", "card_2", "card_3", "card_4", "card_5", "card_6", "card_7"));
+  EXPECT_THAT(Ids(inventory),
+              ElementsAre("card_0", "card_1", "card_2", "card_3", "card_4", "card_5", "card_6", "card_7"));
   EXPECT_EQ(FindById(inventory, "card_0")->pieces, 1);
   EXPECT_EQ(FindById(inventory, "card_1")->pieces, 2);
   EXPECT_EQ(FindById(inventory, "card_2")->piece, 1);
@@ -67,7 +69,8 @@ group = "/dev/vfio/{pci.iommu_group}"
   ASSERT_EQ(inventory.cards.size(), 1U);
   EXPECT_THAT(inventory.cards[0].nodes[0].second, ::testing::StartsWith("/dev/vfio/"));
   bool says_driver = false;
-  for (const NotACard& other : inventory.not_cards) says_driver = says_driver || other.reason == "it is bound to tenstorrent";
+  for (const NotACard& other : inventory.not_cards)
+    says_driver = says_driver || other.reason == "it is bound to tenstorrent";
   EXPECT_TRUE(says_driver);
 }
 

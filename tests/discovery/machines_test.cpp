@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,7 +19,8 @@ using Json = nlohmann::json;
 class MachineTest : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(MachineTest, AgreesWithItsFacts) {
-  Json expected = Json::parse(testing::ReadFileOrDie(testing::SourcePath("tests/machines/expected/" + GetParam() + ".json")));
+  Json expected = Json::parse(
+      testing::ReadFileOrDie(testing::SourcePath("tests/machines/expected/" + GetParam() + ".json")));
   testing::LiveMachine machine(testing::LoadMachine(GetParam()));
   machine.root().set_live(false);
   Inventory inventory = machine.Scan();
@@ -32,7 +32,9 @@ TEST_P(MachineTest, AgreesWithItsFacts) {
     SCOPED_TRACE(address);
     const Card* card = testing::FindById(inventory, address);
     ASSERT_NE(card, nullptr);
-    auto text = [&](const char* key) { return facts[key].is_null() ? std::string("(none)") : facts[key].get<std::string>(); };
+    auto text = [&](const char* key) {
+      return facts[key].is_null() ? std::string("(none)") : facts[key].get<std::string>();
+    };
     EXPECT_EQ(testing::Attribute(*card, "card_type"), text("card_type"));
     EXPECT_EQ(testing::Attribute(*card, "serial"), text("serial"));
     EXPECT_EQ(testing::Attribute(*card, "ordinal"), std::to_string(facts["ordinal"].get<int>()));
@@ -52,13 +54,15 @@ TEST_P(MachineTest, AgreesWithItsFacts) {
     EXPECT_NE(other.reason, "");
   }
   std::set<std::string> expected_not_cards;
-  for (const Json& other : expected["not_cards"]) expected_not_cards.insert(other["address"].get<std::string>());
+  for (const Json& other : expected["not_cards"])
+    expected_not_cards.insert(other["address"].get<std::string>());
   EXPECT_EQ(not_cards, expected_not_cards);
 }
 
 INSTANTIATE_TEST_SUITE_P(Tenstorrent, MachineTest,
-                         ::testing::Values("tenstorrent-4x-n300", "tt-mixed-2numa", "tt-p300-2numa", "tt-8numa", "tt-1numa",
-                                           "tt-galaxy-wh", "tt-galaxy-bh", "tt-oddities", "tt-quietbox-4xp150"),
+                         ::testing::Values("tenstorrent-4x-n300", "tt-mixed-2numa", "tt-p300-2numa",
+                                           "tt-8numa", "tt-1numa", "tt-galaxy-wh", "tt-galaxy-bh",
+                                           "tt-oddities", "tt-quietbox-4xp150"),
                          [](const auto& one) {
                            std::string name = one.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -16,12 +16,12 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::Attribute;
+using ::testing::ElementsAre;
 using testing::FindById;
+using ::testing::HasSubstr;
 using testing::Ids;
+using ::testing::IsEmpty;
 using testing::LiveMachine;
 using testing::LoadMachine;
 
@@ -94,7 +94,8 @@ TEST(Scanner, OrdinalsMayMoveIdsMayNot) {
   root.AddFile(function + "/tenstorrent/tenstorrent!4/tt_card_type", "n300\n");
   root.AddFile(function + "/tenstorrent/tenstorrent!4/tt_serial", "0100014611903099\n");
   root.AddLink(function + "/tenstorrent/tenstorrent!4/device", "../../../0000:4b:00.0");
-  root.AddLink("sys/class/tenstorrent/tenstorrent!4", "../../devices/pci0000:4a/0000:4a:02.0/0000:4b:00.0/tenstorrent/tenstorrent!4");
+  root.AddLink("sys/class/tenstorrent/tenstorrent!4",
+               "../../devices/pci0000:4a/0000:4a:02.0/0000:4b:00.0/tenstorrent/tenstorrent!4");
   root.AddFile("dev/tenstorrent/4", "");
   Inventory back = machine.Scan();
   card = FindById(back, "0000:4b:00.0");
@@ -125,7 +126,8 @@ TEST(Scanner, ADeviceNodeThatIsMissingIsAReason) {
 
 TEST(Scanner, AHalfWrittenSysfsCostsThatCardOnly) {
   LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
-  machine.root().AddFailingFile(std::string(kFirst) + "/vendor", absl::PermissionDeniedError("Operation not permitted"));
+  machine.root().AddFailingFile(std::string(kFirst) + "/vendor",
+                                absl::PermissionDeniedError("Operation not permitted"));
   machine.root().AddFile(std::string(kFirst) + "/numa_node", "zwei");
   Inventory inventory = machine.Scan();
   EXPECT_THAT(Ids(inventory), ElementsAre("0000:4b:00.0", "0000:b1:00.0", "0000:ca:00.0"));
@@ -133,7 +135,8 @@ TEST(Scanner, AHalfWrittenSysfsCostsThatCardOnly) {
 
 TEST(Scanner, TwoEntriesOfOneFunctionAreOneCard) {
   LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
-  machine.root().AddLink("sys/class/tenstorrent/tenstorrent!9", "../../devices/pci0000:30/0000:30:02.0/0000:31:00.0/tenstorrent/tenstorrent!0");
+  machine.root().AddLink("sys/class/tenstorrent/tenstorrent!9",
+                         "../../devices/pci0000:30/0000:30:02.0/0000:31:00.0/tenstorrent/tenstorrent!0");
   Inventory inventory = machine.Scan();
   EXPECT_EQ(inventory.cards.size(), 4U);
   EXPECT_THAT(inventory.oddities.front().text, HasSubstr("are the same card"));

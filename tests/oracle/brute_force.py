@@ -10,18 +10,17 @@ Checked for every answer: the contract of all policies (judge.contract), the hig
 for ties, and that the same question has the same answer. Checked for every machine: that the two matrices fit each other.
 """
 import argparse
+import functools
 import random
 import sys
-import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
-from pathlib import Path
 
 import judge
 from judge import Question
 from machine import RESOURCE
-from program import Failed, Host, ask
+from program import Failed, Host, ask, scratch
 from random_machines import random_machine, random_question
 
 MOST_UNITS = 14
@@ -87,11 +86,24 @@ def ask_as_it_is(units, question, host):
     return host.prefer(question)
 
 
+def no_crash(check):
+    """`check`, with what the program refuses to do as a complaint."""
+
+    @functools.wraps(check)
+    def checked(*arguments):
+        try:
+            return check(*arguments)
+        except Failed as failure:
+            return 0, [f"{check.__name__} {arguments}: {failure}"]
+
+    return checked
+
+
 def play(seed, choosers):
     """One machine and its questions, put to each of the choosers: (number of questions, chooser -> complaints). What is wrong
     with the machine itself counts against every chooser."""
     machine, rng = small_machine(seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         host = Host(machine.write(folder), RESOURCE)
         topology = host.topology()
         found = judge.check_matrices(topology, machine.weights)
@@ -134,11 +146,12 @@ class Few:
         return top, min(ties, key=lambda bits: units.rank(bits, free))
 
 
+@no_crash
 def large_tree(seed):
     """(questions asked, complaints) of a machine of up to 40 cards without links, where the rule for ties matters most."""
     rng = random.Random(f"tree {seed}")
     machine = random_machine(f"tree {seed}", rng.randint(20, 40), "none", "card")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         host = Host(machine.write(folder), RESOURCE)
         units = judge.units_of(host.topology(), host.functions(), machine.unit)
         healthy = units.names(units.healthy)
@@ -152,10 +165,11 @@ def large_tree(seed):
     return asked, [f"tree {seed}: {text}" for text in found]
 
 
+@no_crash
 def tiny_budget(seed):
     """(was a proof given up?, complaints) of one question with a budget of one step and with the usual one."""
     machine = random_machine(f"budget {seed}", 20, "dense", "card", sick=0)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         host = Host(machine.write(folder), RESOURCE)
         units = judge.units_of(host.topology(), host.functions(), machine.unit)
         question = Question(4 + seed % 2)
@@ -180,7 +194,7 @@ def policies():
     have, found = [], []
     for policy in POLICIES:
         machine = random_machine(f"policy {policy}", 12, "sparse", "card")
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch() as folder:
             host = Host(machine.write(folder, policy), RESOURCE)
             try:
                 ask("check", *host.arguments)
@@ -191,17 +205,21 @@ def policies():
             rng = random.Random(policy)
             for _ in range(20):
                 question = random_question(rng, units)
-                answer = host.prefer(question)
-                wrong = judge.contract(units, question, answer) + judge.twice(answer, host.prefer(question))
+                try:
+                    answer = host.prefer(question)
+                    wrong = judge.contract(units, question, answer) + judge.twice(answer, host.prefer(question))
+                except Failed as failure:
+                    wrong = [str(failure)]
                 found += [f"policy {policy}: {question}: {text}" for text in wrong]
     return have, found if have else ["the program has no policy at all"]
 
 
+@no_crash
 def bad_questions():
-    """What has no answer is refused: exit 1 and a reason."""
+    """(questions asked, complaints): what has no answer is refused with exit 1 and a reason."""
     machine = random_machine("bad questions", 6, "none", "card")
     found = []
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         host = Host(machine.write(folder), RESOURCE)
         one, two = machine.cards[:2]
         for question in (Question(99), Question(3, (one, two)), Question(1, ("no such card",)), Question(1, None, (one, two))):
@@ -210,7 +228,7 @@ def bad_questions():
             except Failed as failure:
                 if not str(failure).startswith("exit 1:"):
                     found.append(f"{question}: {failure}")
-    return found
+    return 4, found
 
 
 # --- wrong choosers -----------------------------------------------------------------------------------
@@ -313,7 +331,7 @@ def main():
     if given_up == 0:
         found.append("with a budget of one step every answer was proven; no gap was ever seen")
     have, wrong = policies()
-    found += wrong + bad_questions()
+    found += wrong + bad_questions()[1]
     for text in found[:40]:
         print(text)
     print(f"{len(seeds)} machines, {asked} questions, {given_up} of 6 proofs given up for want of steps, "

@@ -5,7 +5,6 @@ NVIDIA: go-gpuallocator 876e7b76, gpuallocator/besteffort_test.go. AMD: ROCm/k8s
 internal/pkg/allocator/besteffort_policy_test.go. Each published answer is also worked out by peers.py, so that it can be
 trusted where nothing is published.
 """
-import tempfile
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -16,6 +15,7 @@ import shapes_amd
 import shapes_nvidia
 from brute_force import Sets
 from judge import Question
+from program import scratch
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def table(shapes, chooser):
     by_name = {shape.name: shape for shape in shapes}
     for name in dict.fromkeys(case.shape for case in NVIDIA + AMD):
         shape = by_name[name]
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch() as folder:
             host, cards = shape.make(Path(folder))
             units = judge.units_of(host.topology(), host.functions(), shape.unit)
             for case in [case for case in NVIDIA + AMD if case.shape == name]:
@@ -166,7 +166,7 @@ def table(shapes, chooser):
 def in_a_row(shape, points):
     """How often two requests of one size, the second put to what the first left, get more points together by our rule than
     by NVIDIA's: (more, equal, less, sum of ours, sum of theirs)."""
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         host, cards = shape.make(Path(folder))
         units = judge.units_of(host.topology(), host.functions(), shape.unit)
     sets = Sets(units)

@@ -14,7 +14,6 @@ answers of known_shapes.py are put to it, too.
 import argparse
 import random
 import sys
-import tempfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
@@ -26,7 +25,7 @@ import oracle_venv
 from brute_force import answer_of, ask_as_it_is, greedy
 from judge import Question
 from machine import RESOURCE
-from program import Failed, Host
+from program import Failed, Host, scratch
 from random_machines import random_machine
 
 SIZES = [24, 32, 64]
@@ -149,15 +148,19 @@ def play(size, kind, number, effort, chooser, tally, most=None):
     machine = random_machine(f"{kind} {size} {number}", size, kind, "card", sick=0)
     rng = random.Random(f"{kind} {size} {number}")
     found = []
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         host = Host(machine.write(folder), RESOURCE)
         topology = host.topology()
         units = judge.units_of(topology, host.functions(), machine.unit)
         for question in list(questions(rng, size, units))[:most]:
             solved = solve(units, topology, question, effort)
-            answer = chooser(units, question, host)
             tiny_question = Question(question.size, question.available, question.must, TINY_BUDGET)
-            tiny = chooser(units, tiny_question, host)
+            try:
+                answer = chooser(units, question, host)
+                tiny = chooser(units, tiny_question, host)
+            except Failed as failure:
+                found.append(f"{size} cards, {kind}, machine {number}, {question}: {failure}")
+                continue
             wrong = complaints(units, question, answer, solved, TOLERANCE) + complaints(units, tiny_question, tiny, solved, None)
             found += [f"{size} cards, {kind}, machine {number}, {question}: {text}" for text in wrong]
             tally.count(answer, tiny, solved)
@@ -168,7 +171,7 @@ def right_answers(effort):
     """(questions, proven ones, complaints): what shapes_*.py calls right is the highest score there is."""
     asked, proven, found = 0, 0, []
     for shape in known_shapes.SHAPES:
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch() as folder:
             host, cards = shape.make(Path(folder))
             topology = host.topology()
             units = judge.units_of(topology, host.functions(), shape.unit)

@@ -9,7 +9,6 @@
 """
 import argparse
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import shapes_amd
 import shapes_nvidia
 import shapes_tenstorrent
 from brute_force import answer_of, ask_as_it_is, greedy
-from program import ROOT, Failed
+from program import ROOT, Failed, scratch
 
 SHAPES = shapes_nvidia.SHAPES + shapes_amd.SHAPES + shapes_tenstorrent.SHAPES
 
@@ -27,7 +26,7 @@ SHAPES = shapes_nvidia.SHAPES + shapes_amd.SHAPES + shapes_tenstorrent.SHAPES
 def check(shape, chooser):
     """(questions asked, complaints)"""
     found = []
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch() as folder:
         host, cards = shape.make(Path(folder))
         topology = host.topology()
         if topology["oddities"]:

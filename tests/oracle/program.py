@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,6 +29,11 @@ def cannot(why):
     """Nothing can be tested, which is a failure only where everything must be."""
     print(f"{'failed' if in_ci() else 'skipped'}: {why}")
     sys.exit(1 if in_ci() else SKIPPED)
+
+
+def scratch():
+    """A folder for as long as it is used, in memory where that can be: a machine is a thousand small files."""
+    return tempfile.TemporaryDirectory(prefix="oracle-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
 
 
 class Failed(Exception):

@@ -27,7 +27,8 @@ struct Oracle {
   uint32_t bits = 0;  // the first unit is the highest bit, so that "comes first" is "is greater"
 };
 
-// What design says, by brute force: highest score, then most untouched subtrees level by level, then first in order.
+// What design says, by brute force: highest score, then most untouched subtrees level by level, then first in
+// order.
 Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
   uint32_t allowed = 0;
   uint32_t must = 0;
@@ -40,7 +41,8 @@ Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
   Oracle best;
   bool found = false;
   for (uint32_t set = 0; set < (1U << topology.size); ++set) {
-    if (std::popcount(set) != static_cast<int>(request.size) || (set & ~allowed) != 0 || (set & must) != must) continue;
+    if (std::popcount(set) != static_cast<int>(request.size) || (set & ~allowed) != 0 || (set & must) != must)
+      continue;
     Oracle one;
     one.bits = set;
     one.score = 0;
@@ -128,7 +130,8 @@ TEST(Choose, IsWhatBruteForceFinds) {
     if (!shuffled.empty()) shuffled.resize(random() % std::min<size_t>(shuffled.size() + 1, 3));
     request.must_include = shuffled;
     if (request.available.empty()) continue;
-    request.size = request.must_include.size() + random() % (request.available.size() - request.must_include.size() + 1);
+    request.size =
+        request.must_include.size() + random() % (request.available.size() - request.must_include.size() + 1);
     if (request.size == 0) continue;
     Choice choice = Choose(Preference::kClosest, topology, request);
     Oracle oracle = BruteForce(topology, request);
@@ -234,7 +237,10 @@ TEST(Choose, AsksForMoreThanThereIs) {
   Choice choice = Choose(Preference::kClosest, topology, request);
   EXPECT_THAT(choice.units, ElementsAre(0, 1));
   EXPECT_EQ(choice.score, 20);
-  EXPECT_THAT(Choose(Preference::kClosest, UnitTopology{}, ChoiceRequest{.size = 1, .available = {}, .must_include = {}, .healthy = {}}).units, SizeIs(0));
+  EXPECT_THAT(Choose(Preference::kClosest, UnitTopology{},
+                     ChoiceRequest{.size = 1, .available = {}, .must_include = {}, .healthy = {}})
+                  .units,
+              SizeIs(0));
 }
 
 TEST(Choose, MustIncludeAloneIsTheAnswer) {

@@ -16,12 +16,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Pair;
-using ::testing::SizeIs;
-using ::testing::UnorderedElementsAre;
 using testing::LoadMachine;
+using ::testing::Pair;
 using testing::Planned;
 using testing::PlanOf;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 ContainerEdits Edits(const Planned& planned, const std::vector<std::string>& ids) {
   const Resource& resource = planned.plan.resources.at(0);
@@ -54,7 +54,9 @@ TEST_F(EditsTest, VisibleDevices) {
 
 TEST_F(EditsTest, HugePages) {
   auto mounts = [&](const std::string& mode) {
-    return Edits(PlanOf(*root_, "[profile.tenstorrent]\nhugepages = \"" + mode + "\""), {"0000:31:00.0", "0000:4b:00.0"}).mounts;
+    return Edits(PlanOf(*root_, "[profile.tenstorrent]\nhugepages = \"" + mode + "\""),
+                 {"0000:31:00.0", "0000:4b:00.0"})
+        .mounts;
   };
   ASSERT_THAT(mounts("auto"), SizeIs(1));
   EXPECT_TRUE(mounts("auto")[0].optional);
@@ -63,7 +65,8 @@ TEST_F(EditsTest, HugePages) {
   EXPECT_FALSE(mounts("always").at(0).optional);
   EXPECT_THAT(mounts("never"), IsEmpty());
   // A translating IOMMU on all cards of the container makes them unnecessary.
-  for (const char* group : {"12", "27"}) root_->AddFile(std::string("sys/kernel/iommu_groups/") + group + "/type", "DMA-FQ\n");
+  for (const char* group : {"12", "27"})
+    root_->AddFile(std::string("sys/kernel/iommu_groups/") + group + "/type", "DMA-FQ\n");
   EXPECT_THAT(mounts("auto"), IsEmpty());
   root_->AddFile("sys/kernel/iommu_groups/27/type", "identity\n");
   EXPECT_THAT(mounts("auto"), SizeIs(1));
@@ -79,9 +82,10 @@ annotations = { "example.com/cards" = "{pci.address}" }
 mounts = [{ host = "/opt/{card_type}", container = "/opt/x" }, { host = "/srv", optional = true }]
 )");
   ContainerEdits edits = Edits(planned, {"0000:31:00.0", "0000:4b:00.0"});
-  EXPECT_THAT(edits.env, UnorderedElementsAre(Pair("IDS", "0000:31:00.0,0000:4b:00.0"), Pair("N", "2"), Pair("TYPE", "n300"),
-                                              Pair("CARD0", "010001461190302B"), Pair("CARD1", "0100014611903099"),
-                                              Pair("NODE", "node-a"), Pair("R", "example.com/x")));
+  EXPECT_THAT(edits.env, UnorderedElementsAre(Pair("IDS", "0000:31:00.0,0000:4b:00.0"), Pair("N", "2"),
+                                              Pair("TYPE", "n300"), Pair("CARD0", "010001461190302B"),
+                                              Pair("CARD1", "0100014611903099"), Pair("NODE", "node-a"),
+                                              Pair("R", "example.com/x")));
   EXPECT_THAT(edits.annotations, ElementsAre(Pair("example.com/cards", "0000:31:00.0,0000:4b:00.0")));
   ASSERT_THAT(edits.mounts, SizeIs(3)) << "the profile's, and two";
   EXPECT_EQ(edits.mounts[1].host, "/opt/n300");
@@ -90,7 +94,9 @@ mounts = [{ host = "/opt/{card_type}", container = "/opt/x" }, { host = "/srv", 
 }
 
 TEST_F(EditsTest, NothingIsInheritedWhenToldSo) {
-  Planned planned = PlanOf(*root_, "[[resource]]\nname = \"a.com/x\"\n[resource.container]\ninherit = false\nenv = { A = \"b\" }\n");
+  Planned planned = PlanOf(
+      *root_,
+      "[[resource]]\nname = \"a.com/x\"\n[resource.container]\ninherit = false\nenv = { A = \"b\" }\n");
   ContainerEdits edits = Edits(planned, {"0000:31:00.0"});
   EXPECT_THAT(edits.devices, IsEmpty());
   EXPECT_THAT(edits.mounts, IsEmpty());
@@ -103,9 +109,11 @@ TEST_F(EditsTest, RefusalsNameUnitAndReason) {
   const Resource& resource = planned.plan.resources.at(0);
   absl::Status sick = MakeEdits(planned.plan, resource, {"0000:31:00.0"}).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(sick));
-  EXPECT_THAT(MessageOf(sick), HasSubstr("device 0000:31:00.0 of tenstorrent.com/n300 is not healthy: on the bus"));
+  EXPECT_THAT(MessageOf(sick),
+              HasSubstr("device 0000:31:00.0 of tenstorrent.com/n300 is not healthy: on the bus"));
   EXPECT_TRUE(absl::IsNotFound(MakeEdits(planned.plan, resource, {"0000:99:00.0"}).status()));
-  Planned no_value = PlanOf(*root_, "[[resource]]\nname = \"a.com/x\"\n[resource.container]\nenv = { A = \"{tray}\" }\n");
+  Planned no_value =
+      PlanOf(*root_, "[[resource]]\nname = \"a.com/x\"\n[resource.container]\nenv = { A = \"{tray}\" }\n");
   absl::Status missing = MakeEdits(no_value.plan, no_value.plan.resources[0], {"0000:4b:00.0"}).status();
   EXPECT_THAT(MessageOf(missing), HasSubstr("unit 0000:4b:00.0: \"{tray}\": '{tray}' has no value"));
 }

@@ -14,11 +14,11 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using testing::LoadMachine;
 using testing::Planned;
 using testing::PlanOf;
 using testing::Reasons;
+using ::testing::SizeIs;
 using testing::Summary;
 
 TEST(Plan, OneResourceForEachCardType) {
@@ -83,17 +83,21 @@ TEST(Plan, OddCardsAreLeftOutWithAReason) {
   }
   EXPECT_EQ(unknown, 1U) << "card type unknown";
   EXPECT_EQ(late, 1U) << "just booted, on a still picture";
-  EXPECT_NE(PlanOf(*root, "[profile.tenstorrent]\nunknown_cards = \"offer\"").plan.Find("tenstorrent.com/unknown"), nullptr);
+  EXPECT_NE(
+      PlanOf(*root, "[profile.tenstorrent]\nunknown_cards = \"offer\"").plan.Find("tenstorrent.com/unknown"),
+      nullptr);
 }
 
 TEST(Plan, LinkedPairs) {
   auto root = LoadMachine("tenstorrent-4x-n300");
   std::string toml = "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
                      testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml") +
-                     "\"\n[[resource]]\nname = \"tenstorrent.com/n300-pair\"\nunit = \"group\"\ngroup_by = \"links\"\nsize = 2\nmin_width = 4\n";
+                     "\"\n[[resource]]\nname = \"tenstorrent.com/n300-pair\"\nunit = \"group\"\ngroup_by = "
+                     "\"links\"\nsize = 2\nmin_width = 4\n";
   Planned planned = PlanOf(*root, toml);
   EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
-  EXPECT_EQ(Summary(planned.plan), "tenstorrent.com/n300-pair: 0000:31:00.0+0000:4b:00.0 0000:b1:00.0+0000:ca:00.0\n");
+  EXPECT_EQ(Summary(planned.plan),
+            "tenstorrent.com/n300-pair: 0000:31:00.0+0000:4b:00.0 0000:b1:00.0+0000:ca:00.0\n");
 }
 
 // What a group leaves over is offered singly.
@@ -109,7 +113,8 @@ unit = "group"
 group_by = "links"
 size = 2
 )");
-  EXPECT_EQ(Summary(planned.plan), "example.com/pair: 0000:31:00.0+0000:4b:00.0\ntenstorrent.com/n300: 0000:b1:00.0 0000:ca:00.0\n");
+  EXPECT_EQ(Summary(planned.plan),
+            "example.com/pair: 0000:31:00.0+0000:4b:00.0\ntenstorrent.com/n300: 0000:b1:00.0 0000:ca:00.0\n");
   EXPECT_THAT(planned.plan.not_offered, IsEmpty());
 }
 
@@ -122,8 +127,12 @@ where = { numa = 0 }
 except = { address = "0000:4b:00.0" }
 )");
   EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
-  EXPECT_EQ(Summary(planned.plan), "example.com/reserved: 0000:31:00.0\ntenstorrent.com/n300: 0000:4b:00.0 0000:b1:00.0 0000:ca:00.0\n");
-  EXPECT_THAT(planned.plan.Find("example.com/reserved")->units[0].device_nodes, ElementsAre("/dev/tenstorrent/0")) << "the profile's container";
+  EXPECT_EQ(
+      Summary(planned.plan),
+      "example.com/reserved: 0000:31:00.0\ntenstorrent.com/n300: 0000:4b:00.0 0000:b1:00.0 0000:ca:00.0\n");
+  EXPECT_THAT(planned.plan.Find("example.com/reserved")->units[0].device_nodes,
+              ElementsAre("/dev/tenstorrent/0"))
+      << "the profile's container";
 }
 
 TEST(Plan, AResourceOfTheSameNameReplaces) {
@@ -150,15 +159,21 @@ TEST(Plan, ResourcesForOtherNodes) {
 
 TEST(Plan, OverlapIsAnErrorWithAPlace) {
   auto root = LoadMachine("tenstorrent-4x-n300");
-  Planned planned = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\n[[resource]]\nname = \"a.com/y\"\nwhere = { numa = 0 }\n");
-  EXPECT_THAT(planned.diagnostics.Text(), HasSubstr("cleave.toml:3:1: card 0000:31:00.0 is offered as a.com/x and as a.com/y"));
-  Planned twice = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nwhere = { numa = 0 }\n[[resource]]\nname = \"a.com/x\"\nwhere = { numa = 1 }\n");
-  EXPECT_THAT(twice.diagnostics.Text(), HasSubstr("two [[resource]] are called a.com/x; the other is at cleave.toml:1:1"));
+  Planned planned = PlanOf(
+      *root, "[[resource]]\nname = \"a.com/x\"\n[[resource]]\nname = \"a.com/y\"\nwhere = { numa = 0 }\n");
+  EXPECT_THAT(planned.diagnostics.Text(),
+              HasSubstr("cleave.toml:3:1: card 0000:31:00.0 is offered as a.com/x and as a.com/y"));
+  Planned twice = PlanOf(*root,
+                         "[[resource]]\nname = \"a.com/x\"\nwhere = { numa = 0 }\n[[resource]]\nname = "
+                         "\"a.com/x\"\nwhere = { numa = 1 }\n");
+  EXPECT_THAT(twice.diagnostics.Text(),
+              HasSubstr("two [[resource]] are called a.com/x; the other is at cleave.toml:1:1"));
 }
 
 TEST(Plan, NamesAndIdsThatTheKubeletRefuses) {
   auto root = LoadMachine("tenstorrent-4x-n300");
-  EXPECT_THAT(PlanOf(*root, "[[resource]]\nname = \"n300\"\n").diagnostics.Text(), HasSubstr("cleave.toml:2:8: resource name 'n300': it needs a domain"));
+  EXPECT_THAT(PlanOf(*root, "[[resource]]\nname = \"n300\"\n").diagnostics.Text(),
+              HasSubstr("cleave.toml:2:8: resource name 'n300': it needs a domain"));
   // What a card says must not stop the other cards.
   std::string entry = root->Resolve("sys/class/tenstorrent/tenstorrent!0").value();
   root->AddFile(entry + "/tt_card_type", "n 300\n");
@@ -166,15 +181,19 @@ TEST(Plan, NamesAndIdsThatTheKubeletRefuses) {
   EXPECT_TRUE(planned.diagnostics.ok());
   EXPECT_THAT(Reasons(planned.plan)["0000:31:00.0"], HasSubstr("resource name 'tenstorrent.com/n 300'"));
   EXPECT_THAT(planned.plan.resources.at(0).units, SizeIs(3));
-  Planned ids = PlanOf(*root, "drop = [\"tenstorrent.com/*\"]\n[[resource]]\nname = \"a.com/x\"\nid = \"{serial}{serial}{serial}{serial}\"\n");
+  Planned ids = PlanOf(*root,
+                       "drop = [\"tenstorrent.com/*\"]\n[[resource]]\nname = \"a.com/x\"\nid = "
+                       "\"{serial}{serial}{serial}{serial}\"\n");
   EXPECT_THAT(Reasons(ids.plan)["0000:4b:00.0"], HasSubstr("it has 64 characters, the kubelet allows 63"));
 }
 
 TEST(Plan, TwoProfilesMustNotClaimOneCard) {
   auto root = LoadMachine("tenstorrent-4x-n300");
-  std::string other = "schema = 1\nname = \"other\"\n[entries]\npci = { vendor = 0x1e52 }\nid = \"{pci.address}\"\n";
+  std::string other =
+      "schema = 1\nname = \"other\"\n[entries]\npci = { vendor = 0x1e52 }\nid = \"{pci.address}\"\n";
   Planned planned = PlanOf(*root, "", "node-a", {{"other.toml", other}});
-  EXPECT_THAT(planned.diagnostics.Text(), HasSubstr("profiles 'other' and 'tenstorrent' both claim 0000:31:00.0"));
+  EXPECT_THAT(planned.diagnostics.Text(),
+              HasSubstr("profiles 'other' and 'tenstorrent' both claim 0000:31:00.0"));
 }
 
 TEST(Plan, PiecesAreAPartition) {
@@ -199,7 +218,9 @@ where = { pieces = "> 1" }
 unit = "partition"
 )";
   Planned planned = PlanOf(*root, "profiles = [\"biren\"]", "node-a", {{"biren.toml", profile}});
-  EXPECT_EQ(Summary(planned.plan), "birentech.com/1-2-gpu: card_1 card_2\nbirentech.com/1-4-gpu: card_3 card_4 card_5 card_6\nbirentech.com/gpu: card_0 card_7\n");
+  EXPECT_EQ(Summary(planned.plan),
+            "birentech.com/1-2-gpu: card_1 card_2\nbirentech.com/1-4-gpu: card_3 card_4 card_5 "
+            "card_6\nbirentech.com/gpu: card_0 card_7\n");
   const Resource* quarters = planned.plan.Find("birentech.com/1-4-gpu");
   EXPECT_EQ(quarters->topology->Affinity(0, 1), 80) << "pieces of one card";
 }
@@ -208,9 +229,11 @@ TEST(Plan, DiffSaysWhatTheServerMustDo) {
   auto root = LoadMachine("tt-mixed-2numa");
   Planned before = PlanOf(*root);
   EXPECT_TRUE(Diff(before.plan, PlanOf(*root).plan).empty());
-  std::string function = root->Resolve("sys/bus/pci/devices/" + before.plan.Find("tenstorrent.com/n150")->units[0].id).value();
+  std::string function =
+      root->Resolve("sys/bus/pci/devices/" + before.plan.Find("tenstorrent.com/n150")->units[0].id).value();
   root->AddFile(function + "/config", std::string(64, '\xff'));
-  Planned after = PlanOf(*root, "drop = [\"*/n300\"]\n[[resource]]\nname = \"a.com/x\"\nwhere = { card_type = \"p150a\" }\n");
+  Planned after = PlanOf(
+      *root, "drop = [\"*/n300\"]\n[[resource]]\nname = \"a.com/x\"\nwhere = { card_type = \"p150a\" }\n");
   PlanDiff diff = Diff(before.plan, after.plan);
   EXPECT_THAT(diff.added, ElementsAre("a.com/x"));
   EXPECT_THAT(diff.changed, ElementsAre("tenstorrent.com/n150"));

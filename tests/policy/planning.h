@@ -32,7 +32,9 @@ inline Planned PlanOf(const MemoryRoot& root, std::string_view toml = "", const 
   planned.settings = GoodSettings(toml, profiles);
   Scanner scanner(root, planned.settings);
   auto inventory = std::make_shared<Inventory>(scanner.Scan({}));
-  std::vector<Link> links = CollectLinks(planned.settings.config, ReadLinkTexts(planned.settings.config, &root), *inventory, inventory->oddities);
+  std::vector<Link> links =
+      CollectLinks(planned.settings.config, ReadLinkTexts(planned.settings.config, &root), *inventory,
+                   inventory->oddities);
   auto graph = std::make_shared<const Graph>(*inventory, std::move(links), planned.settings.config.weights);
   planned.plan = MakePlan(planned.settings, inventory, graph, node, planned.diagnostics);
   return planned;

@@ -17,16 +17,21 @@ namespace cleave {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::GizmoMachine;
+using ::testing::HasSubstr;
 
 class AllocateTest : public ::testing::Test {
  protected:
-  AllocateTest() : machine_(4), root_(testing::OpenRoot(machine_)), settings_(testing::GizmoSettings()) { Look(); }
+  AllocateTest() : machine_(4), root_(testing::OpenRoot(machine_)), settings_(testing::GizmoSettings()) {
+    Look();
+  }
   void Look() { snapshot_ = MakeSnapshot(1, testing::GizmoPlan(*root_, settings_), "example.com/gizmo"); }
-  absl::StatusOr<ContainerEdits> Ask(const std::vector<std::string>& ids) { return AllocateContainer(*snapshot_, *root_, ids); }
+  absl::StatusOr<ContainerEdits> Ask(const std::vector<std::string>& ids) {
+    return AllocateContainer(*snapshot_, *root_, ids);
+  }
   static std::string Id(int card) { return GizmoMachine::Address(card); }
-  void Expect(const absl::Status& status, absl::StatusCode code, const std::string& unit, const std::string& reason) {
+  void Expect(const absl::Status& status, absl::StatusCode code, const std::string& unit,
+              const std::string& reason) {
     EXPECT_EQ(status.code(), code) << status;
     EXPECT_THAT(MessageOf(status), HasSubstr(unit));
     EXPECT_THAT(MessageOf(status), HasSubstr(reason));

@@ -79,7 +79,9 @@ class DaemonFixture : public ::testing::Test {
  protected:
   static constexpr const char* kGizmo = "example.com/gizmo";
 
-  explicit DaemonFixture(int cards = 4) : machine_(cards), kubelet_(machine_.kubelet_dir()) { machine_.WriteConfig("rescan = \"1s\"\n"); }
+  explicit DaemonFixture(int cards = 4) : machine_(cards), kubelet_(machine_.kubelet_dir()) {
+    machine_.WriteConfig("rescan = \"1s\"\n");
+  }
 
   DaemonOptions Options() const {
     DaemonOptions options;
@@ -104,7 +106,9 @@ class DaemonFixture : public ::testing::Test {
     ASSERT_TRUE(kubelet_.AwaitDevices(kGizmo, cards));
     ASSERT_TRUE(daemon_->AwaitReady(200));
   }
-  bool Await(size_t healthy, size_t unhealthy = 0) { return kubelet_.AwaitDevices(kGizmo, healthy, unhealthy, kPatience); }
+  bool Await(size_t healthy, size_t unhealthy = 0) {
+    return kubelet_.AwaitDevices(kGizmo, healthy, unhealthy, kPatience);
+  }
   std::set<std::string> Sick() {
     std::set<std::string> ids;
     KubeletStandIn::Resources resources = kubelet_.resources();
@@ -117,7 +121,8 @@ class DaemonFixture : public ::testing::Test {
   std::set<std::string> Sockets() const {
     std::set<std::string> names;
     std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(machine_.kubelet_dir() + "/device-plugins", ignored)) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(machine_.kubelet_dir() + "/device-plugins", ignored)) {
       std::string name = entry.path().filename();
       if (name.starts_with("cleave-")) names.insert(name);
     }

@@ -16,10 +16,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using testing::Eventually;
+using ::testing::IsEmpty;
 using testing::kPatience;
+using ::testing::SizeIs;
 
 class DaemonMachineTest : public testing::DaemonFixture {};
 
@@ -60,7 +60,8 @@ TEST_F(DaemonMachineTest, ACardInUseVanishes) {
   EXPECT_THAT(Sick(), ElementsAre(grant->ids[0]));
   int asked = kubelet_.counters().pod_lists;
   ASSERT_TRUE(kubelet_.Await(kPatience, [&](const auto&) { return true; }));
-  ASSERT_TRUE(Eventually([&] { return kubelet_.counters().pod_lists > asked + 12; })) << "well after the linger";
+  ASSERT_TRUE(Eventually([&] { return kubelet_.counters().pod_lists > asked + 12; }))
+      << "well after the linger";
   EXPECT_THAT(Sick(), ElementsAre(grant->ids[0]));
   kubelet_.Release("pod");
   ASSERT_TRUE(Await(3, 0)) << "nobody holds it any more";
@@ -73,7 +74,8 @@ TEST_F(DaemonMachineTest, WithoutPodResourcesNothingIsDropped) {
   StartBoth();
   machine_.RemoveCard(1);
   ASSERT_TRUE(Await(3, 1));
-  EXPECT_FALSE(kubelet_.Await(seconds(1), [&](const auto& resources) { return resources.at(kGizmo).size() != 4; }));
+  EXPECT_FALSE(
+      kubelet_.Await(seconds(1), [&](const auto& resources) { return resources.at(kGizmo).size() != 4; }));
 }
 
 // The daemon starts while what a pod uses is missing: all of it, even the resource's name.
@@ -86,7 +88,8 @@ TEST_F(DaemonMachineTest, StartsWhileCardsInUseAreMissing) {
   int lists = kubelet_.counters().lists;
   StartDaemon();
   ASSERT_TRUE(Await(0, 2));
-  EXPECT_THAT(Sick(), ElementsAre(std::min(grant->ids[0], grant->ids[1]), std::max(grant->ids[0], grant->ids[1])));
+  EXPECT_THAT(Sick(),
+              ElementsAre(std::min(grant->ids[0], grant->ids[1]), std::max(grant->ids[0], grant->ids[1])));
   EXPECT_EQ(kubelet_.counters().lists, lists + 1) << "no list without them was ever sent";
   for (int card : {0, 1, 2, 3}) machine_.AddCard(card, card);
   ASSERT_TRUE(Await(4));
@@ -136,7 +139,8 @@ TEST_F(DaemonMachineTest, ABadFileChangesNothing) {
 // Resources come and go with the settings.
 TEST_F(DaemonMachineTest, ReloadChangesResources) {
   StartBoth();
-  machine_.WriteConfig("rescan = \"1s\"\ndrop = [\"example.com/*\"]\n[[resource]]\nname = \"acme.com/card\"\n");
+  machine_.WriteConfig(
+      "rescan = \"1s\"\ndrop = [\"example.com/*\"]\n[[resource]]\nname = \"acme.com/card\"\n");
   ASSERT_TRUE(kubelet_.AwaitDevices("acme.com/card", 4));
   ASSERT_TRUE(Await(0, 4));
   EXPECT_TRUE(Eventually([&] { return Sockets().size() == 1; }));
@@ -148,8 +152,10 @@ TEST_F(DaemonMachineTest, ReloadChangesResources) {
 
 // Two cards with one id: the plan before stays, and a card that falls ill is withdrawn all the same.
 TEST_F(DaemonMachineTest, AMachineThatContradictsTheSettings) {
-  machine_.WriteConfig("rescan = \"1s\"\n[[resource]]\nname = \"acme.com/card\"\nid = \"card-{ordinal}-{model}\"\n"
-                       "where = { model = \"gizmo\" }\n[[resource]]\nname = \"acme.com/{model}\"\nwhere = { model = \"!gizmo\" }\n");
+  machine_.WriteConfig(
+      "rescan = \"1s\"\n[[resource]]\nname = \"acme.com/card\"\nid = \"card-{ordinal}-{model}\"\n"
+      "where = { model = \"gizmo\" }\n[[resource]]\nname = \"acme.com/{model}\"\nwhere = { model = "
+      "\"!gizmo\" }\n");
   StartKubelet();
   StartDaemon();
   ASSERT_TRUE(kubelet_.AwaitDevices("acme.com/card", 4));

@@ -17,10 +17,10 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using testing::Eventually;
+using ::testing::IsEmpty;
 using testing::kPatience;
+using ::testing::SizeIs;
 
 class DaemonTest : public testing::DaemonFixture {};
 
@@ -49,7 +49,8 @@ TEST_F(DaemonTest, StopsQuicklyAndCleanly) {
 
 TEST_F(DaemonTest, WaitsForTheKubelet) {
   StartDaemon();
-  EXPECT_TRUE(Eventually([&] { return daemon_->Get("/readyz").body.find("the kubelet is not there") != std::string::npos; }));
+  EXPECT_TRUE(Eventually(
+      [&] { return daemon_->Get("/readyz").body.find("the kubelet is not there") != std::string::npos; }));
   EXPECT_EQ(daemon_->Get("/readyz").status, 503);
   EXPECT_EQ(daemon_->Get("/healthz").status, 200);
   EXPECT_FALSE(std::filesystem::exists(machine_.kubelet_dir()));
@@ -109,7 +110,8 @@ TEST_F(DaemonTest, AKubeletThatTakesItsTimeIsNotAskedTwice) {
 // Somebody tidies up the directory: the stream stays, and a new socket is there.
 TEST_F(DaemonTest, MakesItsSocketAnew) {
   StartBoth();
-  for (const std::string& name : Sockets()) std::filesystem::remove(machine_.kubelet_dir() + "/device-plugins/" + name);
+  for (const std::string& name : Sockets())
+    std::filesystem::remove(machine_.kubelet_dir() + "/device-plugins/" + name);
   ASSERT_TRUE(Eventually([&] { return Sockets().size() == 1; }));
   EXPECT_EQ(kubelet_.counters().streams_ended, 0);
   ASSERT_TRUE(kubelet_.Restart().ok());
@@ -124,7 +126,8 @@ TEST_F(DaemonTest, SurvivesTheEndOfAnOldInstance) {
   EXPECT_THAT(Sockets(), SizeIs(2));
   int lost = kubelet_.counters().streams_ended;
   EXPECT_EQ(daemon_->Stop(), 0);
-  ASSERT_TRUE(Eventually([&] { return kubelet_.counters().streams_ended >= lost + 2; })) << "old and new stream";
+  ASSERT_TRUE(Eventually([&] { return kubelet_.counters().streams_ended >= lost + 2; }))
+      << "old and new stream";
   ASSERT_TRUE(Await(4));
   EXPECT_THAT(Sockets(), SizeIs(1));
   ASSERT_TRUE(kubelet_.Admit("pod", kGizmo, 4).ok());

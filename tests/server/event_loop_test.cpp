@@ -21,7 +21,10 @@ TEST(EventLoop, TimersRunInTheOrderOfTheirTimes) {
   EventLoop loop;
   std::string order;
   auto now = EventLoop::Clock::now();
-  loop.RunAt(now + milliseconds(20), [&] { order += "c"; loop.Quit(); });
+  loop.RunAt(now + milliseconds(20), [&] {
+    order += "c";
+    loop.Quit();
+  });
   loop.RunAt(now + milliseconds(10), [&] { order += "b"; });
   loop.RunAt(now, [&] { order += "a"; });
   EventLoop::TimerId never = loop.RunAt(now + milliseconds(5), [&] { order += "x"; });
@@ -44,7 +47,8 @@ TEST(EventLoop, NoTimerStarvesTheRest) {
   again();
   bool task = false;
   loop.Post([&] { task = true; });
-  EXPECT_TRUE(loop.RunUntil(EventLoop::Clock::now() + testing::kPatience, [&] { return task && turns > 10; }));
+  EXPECT_TRUE(
+      loop.RunUntil(EventLoop::Clock::now() + testing::kPatience, [&] { return task && turns > 10; }));
 }
 
 TEST(EventLoop, TasksOfManyThreadsAllRun) {

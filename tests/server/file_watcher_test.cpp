@@ -21,7 +21,8 @@ using testing::WriteFile;
 class FileWatcherTest : public ::testing::Test {
  protected:
   void Watch(std::vector<FileWatcher::Want> wants) {
-    watcher_.Watch("test", std::move(wants), [this](const FileWatcher::Change& change) { changes_.push_back(change); });
+    watcher_.Watch("test", std::move(wants),
+                   [this](const FileWatcher::Change& change) { changes_.push_back(change); });
   }
   // Names of changes, until `name` is among them.
   bool Await(const std::string& name) {
@@ -83,7 +84,8 @@ TEST_F(FileWatcherTest, ContentsOnlyWhereWanted) {
   EXPECT_TRUE(Await("a"));
 }
 
-// The directory is three levels below what exists; it is found as soon as it is made, and again after it was replaced.
+// The directory is three levels below what exists; it is found as soon as it is made, and again after it was
+// replaced.
 TEST_F(FileWatcherTest, FindsADirectoryThatComesLater) {
   std::string deep = dir_ / "one/two/three";
   Watch({{deep, {}, false}});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small machine in a directory of its own, that a test may change while a daemon watches it, and the profile of the cards
-// that it has.
+// A small machine in a directory of its own, that a test may change while a daemon watches it, and the
+// profile of the cards that it has.
 #ifndef CLEAVE_TESTS_SERVER_GIZMO_MACHINE_H_
 #define CLEAVE_TESTS_SERVER_GIZMO_MACHINE_H_
 
@@ -55,13 +55,14 @@ LABEL  = [{ value = "{count}", when = { "settings.label" = "on" } }]
 name = "example.com/{model}"
 )toml";
 
-// Cards are numbered from 0. Card i below 4 is function 0000:0i:00.0 at root bus 00 and NUMA node 0, any other is
-// 0000:8i:00.0 at root bus 80 and node 1.
+// Cards are numbered from 0. Card i below 4 is function 0000:0i:00.0 at root bus 00 and NUMA node 0, any
+// other is 0000:8i:00.0 at root bus 80 and node 1.
 class GizmoMachine {
  public:
   explicit GizmoMachine(int cards = 0) {
     for (int node : {0, 1}) {
-      Write(fmt::format("sys/devices/system/node/node{}/cpulist", node), fmt::format("{}-{}\n", 4 * node, 4 * node + 3));
+      Write(fmt::format("sys/devices/system/node/node{}/cpulist", node),
+            fmt::format("{}-{}\n", 4 * node, 4 * node + 3));
       Write(fmt::format("sys/devices/system/node/node{}/distance", node), node == 0 ? "10 21\n" : "21 10\n");
     }
     std::filesystem::create_directories(Path("sys/bus/pci/devices"));
@@ -120,7 +121,9 @@ class GizmoMachine {
   }
 
  private:
-  static std::string Function(int card) { return fmt::format("sys/devices/pci0000:{}0/{}", card < 4 ? 0 : 8, Address(card)); }
+  static std::string Function(int card) {
+    return fmt::format("sys/devices/pci0000:{}0/{}", card < 4 ? 0 : 8, Address(card));
+  }
   void Link(const std::string& path, const std::string& target) const {
     std::filesystem::create_directories(std::filesystem::path(Path(path)).parent_path());
     std::filesystem::create_symlink(target, Path(path));
@@ -129,7 +132,9 @@ class GizmoMachine {
   TempDir dir_;
 };
 
-inline Settings GizmoSettings(std::string_view toml = "") { return GoodSettings(toml, {{"gizmo.toml", kGizmoProfile}}); }
+inline Settings GizmoSettings(std::string_view toml = "") {
+  return GoodSettings(toml, {{"gizmo.toml", kGizmoProfile}});
+}
 
 inline std::unique_ptr<HostRoot> OpenRoot(const GizmoMachine& machine) {
   auto root = DirectoryRoot::Open(machine.root());

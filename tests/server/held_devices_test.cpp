@@ -14,10 +14,10 @@
 namespace cleave {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using testing::GizmoMachine;
 using std::chrono::seconds;
+using ::testing::ElementsAre;
+using testing::GizmoMachine;
+using ::testing::IsEmpty;
 
 TEST(CouldOffer, NamesAndTemplates) {
   Settings settings = testing::GizmoSettings(R"(
@@ -49,7 +49,11 @@ class HeldDevicesTest : public ::testing::Test {
   static constexpr const char* kResource = "example.com/gizmo";
   using Clock = HeldDevices::Clock;
 
-  HeldDevicesTest() : machine_(3), root_(testing::OpenRoot(machine_)), settings_(testing::GizmoSettings()), scanner_(*root_, settings_) {}
+  HeldDevicesTest()
+      : machine_(3),
+        root_(testing::OpenRoot(machine_)),
+        settings_(testing::GizmoSettings()),
+        scanner_(*root_, settings_) {}
 
   // One turn of the daemon: look, plan, complete.
   void Look() {
@@ -129,7 +133,8 @@ TEST_F(HeldDevicesTest, ACardInUseIsKept) {
   EXPECT_FALSE(held_.Pending());
 }
 
-// Nobody holds it: it goes, but not before the kubelet was asked a minute later, and then once more for its id.
+// Nobody holds it: it goes, but not before the kubelet was asked a minute later, and then once more for its
+// id.
 TEST_F(HeldDevicesTest, ACardThatNobodyHoldsIsForgottenInTheEnd) {
   Look();
   machine_.RemoveCard(1);

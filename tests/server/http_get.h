@@ -20,7 +20,8 @@ struct HttpAnswer {
 };
 
 // Asks `address` ("127.0.0.1:9480") and reads until the server closes.
-inline HttpAnswer HttpAsk(const std::string& address, const std::string& path, const std::string& method = "GET") {
+inline HttpAnswer HttpAsk(const std::string& address, const std::string& path,
+                          const std::string& method = "GET") {
   HttpAnswer answer;
   size_t colon = address.rfind(':');
   sockaddr_in to = {};
@@ -33,7 +34,8 @@ inline HttpAnswer HttpAsk(const std::string& address, const std::string& path, c
     std::string question = method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     (void)send(fd, question.data(), question.size(), MSG_NOSIGNAL);
     std::array<char, 4096> buffer;
-    for (ssize_t got; (got = read(fd, buffer.data(), buffer.size())) > 0;) text.append(buffer.data(), static_cast<size_t>(got));
+    for (ssize_t got; (got = read(fd, buffer.data(), buffer.size())) > 0;)
+      text.append(buffer.data(), static_cast<size_t>(got));
   }
   close(fd);
   size_t end = text.find("\r\n\r\n");

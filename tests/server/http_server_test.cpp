@@ -28,7 +28,8 @@ std::unique_ptr<HttpServer> StartServer(HttpServer::Page ready = {200, "ready\n"
 TEST(HttpServer, ServesItsPages) {
   auto server = StartServer({503, "example.com/gpu: the kubelet is not there\n"});
   EXPECT_EQ(HttpAsk(server->address(), "/metrics").body, "# TYPE x counter\nx 1\n");
-  EXPECT_THAT(HttpAsk(server->address(), "/metrics").head, HasSubstr("Content-Type: text/plain; version=0.0.4"));
+  EXPECT_THAT(HttpAsk(server->address(), "/metrics").head,
+              HasSubstr("Content-Type: text/plain; version=0.0.4"));
   EXPECT_EQ(HttpAsk(server->address(), "/healthz").status, 200);
   EXPECT_EQ(HttpAsk(server->address(), "/readyz").status, 503);
   EXPECT_EQ(HttpAsk(server->address(), "/readyz").body, "example.com/gpu: the kubelet is not there\n");
@@ -54,7 +55,8 @@ TEST(HttpServer, HeadHasNoBody) {
 }
 
 TEST(HttpServer, BadAddressesAreErrors) {
-  for (const char* address : {"", "9480", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "nowhere:80", "[::1]:80"}) {
+  for (const char* address :
+       {"", "9480", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:70000", "nowhere:80", "[::1]:80"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(HttpServer::Start(address, {}).status())) << address;
   }
   auto first = StartServer();

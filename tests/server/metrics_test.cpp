@@ -26,8 +26,10 @@ TEST(Metrics, ShowsThePlanOfNow) {
   Metrics metrics("1.2.3");
   metrics.SetPlan(*testing::GizmoPlan(*root, settings));
   EXPECT_THAT(metrics.Text(), HasSubstr("cleave_build_info{version=\"1.2.3\"} 1\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("cleave_units{health=\"healthy\",resource=\"example.com/gizmo\"} 2\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("cleave_units{health=\"unhealthy\",resource=\"example.com/gizmo\"} 1\n"));
+  EXPECT_THAT(metrics.Text(),
+              HasSubstr("cleave_units{health=\"healthy\",resource=\"example.com/gizmo\"} 2\n"));
+  EXPECT_THAT(metrics.Text(),
+              HasSubstr("cleave_units{health=\"unhealthy\",resource=\"example.com/gizmo\"} 1\n"));
   EXPECT_THAT(metrics.Text(), HasSubstr("cleave_card_health{card=\"0000:01:00.0\",profile=\"gizmo\"} 0\n"));
   machine.RemoveCard(1);
   metrics.SetPlan(*testing::GizmoPlan(*root, settings));
@@ -51,22 +53,23 @@ TEST(Metrics, CountsAndMeasures) {
   metrics.SetReloadFailed(true);
   metrics.SetRegistered("r", true);
   std::string text = metrics.Text();
-  for (const char* line : {"cleave_kubelet_up 1", "cleave_registrations_total{resource=\"r\",result=\"failure\"} 2",
-                           "cleave_registrations_total{resource=\"r\",result=\"success\"} 1",
-                           "cleave_listandwatch_messages_total{resource=\"r\"} 1",
-                           "cleave_allocate_duration_seconds_bucket{resource=\"r\",le=\"5e-05\"} 0",
-                           "cleave_allocate_duration_seconds_bucket{resource=\"r\",le=\"0.0001\"} 1",
-                           "cleave_preferred_allocation_duration_seconds_count{resource=\"r\"} 1",
-                           "cleave_allocate_failures_total{code=\"NOT_FOUND\",resource=\"r\"} 1",
-                           "cleave_config_reload_failed 1", "cleave_registered{resource=\"r\"} 1"}) {
+  for (const char* line :
+       {"cleave_kubelet_up 1", "cleave_registrations_total{resource=\"r\",result=\"failure\"} 2",
+        "cleave_registrations_total{resource=\"r\",result=\"success\"} 1",
+        "cleave_listandwatch_messages_total{resource=\"r\"} 1",
+        "cleave_allocate_duration_seconds_bucket{resource=\"r\",le=\"5e-05\"} 0",
+        "cleave_allocate_duration_seconds_bucket{resource=\"r\",le=\"0.0001\"} 1",
+        "cleave_preferred_allocation_duration_seconds_count{resource=\"r\"} 1",
+        "cleave_allocate_failures_total{code=\"NOT_FOUND\",resource=\"r\"} 1",
+        "cleave_config_reload_failed 1", "cleave_registered{resource=\"r\"} 1"}) {
     EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
   }
   metrics.DropRegistered("r");
   EXPECT_THAT(metrics.Text(), Not(HasSubstr("cleave_registered{")));
 }
 
-// The rules of `promtool check metrics`: every family has help and a type, counters and only they end in _total, names
-// carry base units and our prefix.
+// The rules of `promtool check metrics`: every family has help and a type, counters and only they end in
+// _total, names carry base units and our prefix.
 TEST(Metrics, NamesFollowTheConventions) {
   Metrics metrics("test");
   metrics.CountRegistration("r", true);

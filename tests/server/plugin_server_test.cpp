@@ -26,10 +26,10 @@
 namespace cleave {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::Count;
+using ::testing::ElementsAre;
 using testing::GizmoMachine;
+using ::testing::HasSubstr;
 using Devices = std::vector<std::pair<std::string, std::string>>;
 
 // A kubelet's side of one connection.
@@ -62,7 +62,8 @@ class List {
     v1beta1::ListAndWatchResponse message;
     Devices devices;
     ended_ = !reader_->Read(&message);
-    for (const v1beta1::Device& device : message.devices()) devices.emplace_back(device.id(), device.health());
+    for (const v1beta1::Device& device : message.devices())
+      devices.emplace_back(device.id(), device.health());
     return devices;
   }
   grpc::Status End() { return reader_->Finish(); }
@@ -88,18 +89,23 @@ class PluginServerTest : public ::testing::Test {
     hooks.stream_closed = [this](uint64_t, std::chrono::milliseconds) { closed_.Add(); };
     hooks.rescan = [this] { rescans_.Add(); };
     thread_.Do([&] {
-      auto server = PluginServer::Start(thread_.loop(), machine_.dir() + "/p.sock", Look(), *root_, metrics_, hooks);
+      auto server =
+          PluginServer::Start(thread_.loop(), machine_.dir() + "/p.sock", Look(), *root_, metrics_, hooks);
       ASSERT_TRUE(server.ok()) << server.status();
       server_ = *std::move(server);
     });
   }
-  std::shared_ptr<const Snapshot> Look() { return MakeSnapshot(++generation_, testing::GizmoPlan(*root_, settings_), "example.com/gizmo"); }
+  std::shared_ptr<const Snapshot> Look() {
+    return MakeSnapshot(++generation_, testing::GizmoPlan(*root_, settings_), "example.com/gizmo");
+  }
   void Publish() {
     thread_.Do([this] { server_->Publish(Look()); });
   }
   Client Connect() { return Client(machine_.dir() + "/p.sock"); }
   static std::string Id(int card) { return GizmoMachine::Address(card); }
-  Devices All(const std::string& health_of_last = "Healthy") { return {{Id(0), "Healthy"}, {Id(1), "Healthy"}, {Id(2), health_of_last}}; }
+  Devices All(const std::string& health_of_last = "Healthy") {
+    return {{Id(0), "Healthy"}, {Id(1), "Healthy"}, {Id(2), health_of_last}};
+  }
 
   GizmoMachine machine_;
   std::unique_ptr<HostRoot> root_;
@@ -138,7 +144,8 @@ TEST_F(PluginServerTest, SendsTheListAtOnceAndWhenItChanged) {
   machine_.SetState(2, 2, "ok");
   Publish();
   EXPECT_EQ(list.Next(), All());
-  EXPECT_THAT(metrics_.Text(), HasSubstr("cleave_listandwatch_messages_total{resource=\"example.com/gizmo\"} 3\n"));
+  EXPECT_THAT(metrics_.Text(),
+              HasSubstr("cleave_listandwatch_messages_total{resource=\"example.com/gizmo\"} 3\n"));
 }
 
 TEST_F(PluginServerTest, AnEmptyListIsSentToo) {
@@ -233,7 +240,10 @@ TEST_F(PluginServerTest, RefusalsNameUnitAndReason) {
   grpc::Status status = client.Allocate({Id(0), Id(1)}, response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(status.error_message(), HasSubstr(Id(1)));
-  EXPECT_THAT(metrics_.Text(), HasSubstr("cleave_allocate_failures_total{code=\"FAILED_PRECONDITION\",resource=\"example.com/gizmo\"} 1\n"));
+  EXPECT_THAT(
+      metrics_.Text(),
+      HasSubstr(
+          "cleave_allocate_failures_total{code=\"FAILED_PRECONDITION\",resource=\"example.com/gizmo\"} 1\n"));
   EXPECT_EQ(rescans_.value(), 0);
 }
 

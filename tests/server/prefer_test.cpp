@@ -17,8 +17,8 @@ namespace cleave {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::UnorderedElementsAre;
 using testing::GizmoMachine;
+using ::testing::UnorderedElementsAre;
 
 class PreferTest : public ::testing::Test {
  protected:
@@ -26,7 +26,8 @@ class PreferTest : public ::testing::Test {
     plan_ = testing::GizmoPlan(*root_, settings_);
   }
   Resource& resource() { return plan_->resources.at(0); }
-  std::vector<std::string> Ask(std::vector<std::string> available, std::vector<std::string> must_include, int size) {
+  std::vector<std::string> Ask(std::vector<std::string> available, std::vector<std::string> must_include,
+                               int size) {
     return Prefer(&resource(), {std::move(available), std::move(must_include), size}).ids;
   }
   static std::string Id(int card) { return GizmoMachine::Address(card); }
@@ -51,7 +52,9 @@ TEST_F(PreferTest, MustIncludeNeedNotBeAvailable) {
   EXPECT_THAT(Ask(Ids({1, 2}), Ids({0}), 2), ::testing::Contains(Id(0)));
 }
 
-TEST_F(PreferTest, MustIncludeThatIsTooMuchIsCut) { EXPECT_EQ(Ask(Ids({0, 1, 2}), Ids({0, 1, 2}), 2).size(), 2); }
+TEST_F(PreferTest, MustIncludeThatIsTooMuchIsCut) {
+  EXPECT_EQ(Ask(Ids({0, 1, 2}), Ids({0, 1, 2}), 2).size(), 2);
+}
 
 // Ids of an earlier life of the kubelet's list.
 TEST_F(PreferTest, UnknownIdsThatMustBeIncludedComeFirst) {
@@ -90,7 +93,8 @@ TEST_F(PreferTest, GhostUnitsAreUnknown) {
   EXPECT_THAT(Ask(Ids({0}), {"ghost"}, 2), ElementsAre("ghost", Id(0)));
 }
 
-// Any request gets exactly as many ids as it can, each once, none that was not named, and the same when asked again.
+// Any request gets exactly as many ids as it can, each once, none that was not named, and the same when asked
+// again.
 TEST_F(PreferTest, AnyRequestIsAnsweredWell) {
   std::mt19937 random(1);
   std::vector<std::string> names = Ids({0, 1, 2, 3, 4, 5, 6, 7});

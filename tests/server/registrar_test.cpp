@@ -34,7 +34,8 @@ class FakeClient final : public KubeletClient {
     EventLoop::Clock::time_point at;
     std::function<void(absl::Status)> done;
   };
-  void Register(const std::string& resource, const std::string& endpoint, std::function<void(absl::Status)> done) override {
+  void Register(const std::string& resource, const std::string& endpoint,
+                std::function<void(absl::Status)> done) override {
     questions.push_back({resource, endpoint, EventLoop::Clock::now(), std::move(done)});
   }
   void ForgetConnection() override { ++forgotten; }
@@ -51,15 +52,18 @@ class RegistrarTest : public ::testing::Test {
     registrar_.Add("example.com/gpu", "gpu.sock");
   }
   bool Await(size_t questions) {
-    return loop_.RunUntil(EventLoop::Clock::now() + testing::kPatience, [&] { return client_.questions.size() >= questions; });
+    return loop_.RunUntil(EventLoop::Clock::now() + testing::kPatience,
+                          [&] { return client_.questions.size() >= questions; });
   }
   // Turns the loop for a while in which nothing should be asked.
   bool Quiet(milliseconds time, size_t questions) {
-    return !loop_.RunUntil(EventLoop::Clock::now() + time, [&] { return client_.questions.size() > questions; });
+    return !loop_.RunUntil(EventLoop::Clock::now() + time,
+                           [&] { return client_.questions.size() > questions; });
   }
   void Answer(const absl::Status& status) { client_.questions.back().done(status); }
   milliseconds PauseBefore(size_t question) {
-    return std::chrono::duration_cast<milliseconds>(client_.questions.at(question).at - client_.questions.at(question - 1).at);
+    return std::chrono::duration_cast<milliseconds>(client_.questions.at(question).at -
+                                                    client_.questions.at(question - 1).at);
   }
 
   EventLoop loop_;
@@ -90,7 +94,8 @@ TEST_F(RegistrarTest, WaitsForTheKubelet) {
   ASSERT_EQ(client_.questions.size(), 1);
   EXPECT_EQ(client_.questions[0].endpoint, "gpu.sock");
   Answer(absl::OkStatus());
-  EXPECT_THAT(registrar_.NotReady(), ElementsAre(::testing::HasSubstr("does not watch"))) << "accepted is not watched";
+  EXPECT_THAT(registrar_.NotReady(), ElementsAre(::testing::HasSubstr("does not watch")))
+      << "accepted is not watched";
   registrar_.StreamOpened("example.com/gpu", 1);
   EXPECT_THAT(registrar_.NotReady(), IsEmpty());
   EXPECT_TRUE(Quiet(milliseconds(100), 1));

@@ -50,7 +50,8 @@ TEST(SocketPath, FitsOrFails) {
 
 // What the error says is left is what works.
 TEST(SocketPath, TheErrorSaysWhatWouldFit) {
-  std::string message = MessageOf(SocketPath("/" + std::string(100, 'd'), "example.com/gpu", "0a1b2c").status());
+  std::string message =
+      MessageOf(SocketPath("/" + std::string(100, 'd'), "example.com/gpu", "0a1b2c").status());
   size_t at = message.find("at most ");
   ASSERT_NE(at, std::string::npos) << message;
   size_t room = std::stoul(message.substr(at + 8));
@@ -78,7 +79,8 @@ TEST(ListeningSocket, RemovesItsFileOnlyWhileItIsItsOwn) {
     EXPECT_TRUE(second->IsThere());
     { ListeningSocket closed = *std::move(first); }
     EXPECT_TRUE(second->IsThere());
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1) << "nothing else is left there";
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1)
+        << "nothing else is left there";
   }
   EXPECT_FALSE(std::filesystem::exists(path));
 }

@@ -25,7 +25,8 @@ using ::testing::IsEmpty;
 using namespace std::string_literals;
 
 TEST(Uevent, IsParsed) {
-  Uevent event = ParseUevent("add@/devices/pci0000:00/0000:01:00.0\0ACTION=add\0DEVPATH=/x\0SUBSYSTEM=pci\0SEQNUM=7\0"s);
+  Uevent event =
+      ParseUevent("add@/devices/pci0000:00/0000:01:00.0\0ACTION=add\0DEVPATH=/x\0SUBSYSTEM=pci\0SEQNUM=7\0"s);
   EXPECT_EQ(event.action, "add");
   EXPECT_EQ(event.device, "/devices/pci0000:00/0000:01:00.0");
   EXPECT_EQ(event.subsystem, "pci");
@@ -48,11 +49,13 @@ TEST(ServiceManager, IsTold) {
     memcpy(address.sun_path, name.data(), name.size());
     if (name[0] == '@') address.sun_path[0] = '\0';
     ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address),
-                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size())), 0);
+                   static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size())),
+              0);
     NotifyServiceManager(name, "READY=1");
     std::array<char, 64> buffer;
     ssize_t length = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    EXPECT_EQ(std::string(buffer.data(), static_cast<size_t>(std::max<ssize_t>(length, 0))), "READY=1") << name;
+    EXPECT_EQ(std::string(buffer.data(), static_cast<size_t>(std::max<ssize_t>(length, 0))), "READY=1")
+        << name;
     close(fd);
   }
 }
@@ -75,7 +78,8 @@ TEST(MachineWatch, ClassesFunctionsAndNodes) {
   Settings settings = testing::GizmoSettings("profiles = [\"gizmo\"]");
   auto wants = MachineWants(*root, settings, *testing::GizmoPlan(*root, settings)->inventory);
   EXPECT_THAT(DirectoriesOf(wants),
-              ElementsAre(machine.Path("dev/gizmo"), machine.Path("sys/bus/pci/devices"), machine.Path("sys/class/gizmo")));
+              ElementsAre(machine.Path("dev/gizmo"), machine.Path("sys/bus/pci/devices"),
+                          machine.Path("sys/class/gizmo")));
   EXPECT_THAT(Subsystems(settings), ElementsAre("gizmo", "pci"));
 }
 
@@ -88,8 +92,11 @@ TEST(MachineWatch, FilesOfTheOperator) {
   Settings settings;
   settings.config.profile_dirs = {"/etc/cleave/profiles"};
   settings.config.links.emplace_back().path = "/run/links.yaml";
-  auto wants = ConfigWants(settings, {.config_file = "/etc/cleave/own.toml", .profile_dirs = {"/opt/p"}, .profile_files = {"/opt/one.toml"}});
-  EXPECT_THAT(DirectoriesOf(wants), ElementsAre("/etc/cleave", "/etc/cleave/profiles", "/opt", "/opt/p", "/run"));
+  auto wants = ConfigWants(settings, {.config_file = "/etc/cleave/own.toml",
+                                      .profile_dirs = {"/opt/p"},
+                                      .profile_files = {"/opt/one.toml"}});
+  EXPECT_THAT(DirectoriesOf(wants),
+              ElementsAre("/etc/cleave", "/etc/cleave/profiles", "/opt", "/opt/p", "/run"));
   EXPECT_THAT(wants[0].prefixes, ElementsAre("..data", "own.toml"));
   EXPECT_THAT(wants[1].prefixes, IsEmpty());
   EXPECT_TRUE(wants[0].contents);

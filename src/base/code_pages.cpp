@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/code_pages.h"
+
+#include <link.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace cleave {
+namespace {
+
+int DropCodeOf(dl_phdr_info* object, size_t /*size*/, void* /*unused*/) {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = object->dlpi_phdr[i];
+    // Code is mapped from its file and never written, so a dropped page is read again as it was. A writable
+    // or relocated segment would lose what was written to it.
+    bool is_code =
+        segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0 && (segment.p_flags & PF_W) == 0;
+    if (!is_code || object->dlpi_name == nullptr) continue;
+    uintptr_t start = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
+    uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_filesz + page - 1) & ~(page - 1);
+    // What cannot be dropped (the vDSO) stays.
+    (void)madvise(reinterpret_cast<void*>(start), end - start,
+                  MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
+  }
+  return 0;
+}
+
+}  // namespace
+
+void DropStartUpCode() { dl_iterate_phdr(DropCodeOf, nullptr); }
+
+}  // namespace cleave
