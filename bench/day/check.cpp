@@ -59,12 +59,12 @@ class EveryDivision {
     while (cards.size() % k_ != 0) cards.emplace_back();
     padding_ = Padding(cards);
     Divide(cards);
-    const Cards* best = nullptr;
+    Cards best;
     for (const Cards& set : best_) {
-      if (Padding(set) == 0 && (best == nullptr || Score(node_, set) > Score(node_, *best))) best = &set;
+      if (Padding(set) == 0 && (best.empty() || Score(node_, set) > Score(node_, best))) best = set;
     }
     Set chosen = 0;
-    for (std::optional<size_t> card : *best) chosen |= Only(*card);
+    for (std::optional<size_t> card : best) chosen |= Only(*card);
     return chosen;
   }
 

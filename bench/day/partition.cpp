@@ -103,11 +103,11 @@ Set BestPartition::Pick(const std::vector<size_t>& order, size_t size_index) con
   size_t k = kSizes[size_index];
   if (k == 1) return Only(order.front());
   Sets sets = !scores_.empty() ? Exact(order, size_index) : k == 2 ? Matched(order) : Swapped(order, k);
-  const std::vector<size_t>* best = nullptr;
+  std::vector<size_t> best;
   for (const std::vector<size_t>& set : sets) {
-    if (set.size() == k && (best == nullptr || Score(set) > Score(*best))) best = &set;
+    if (set.size() == k && (best.empty() || Score(set) > Score(best))) best = set;
   }
-  return SetOf(*best);
+  return SetOf(best);
 }
 
 int BestPartition::Total(const std::vector<size_t>& order, size_t size_index, bool by_table) const {

@@ -52,10 +52,10 @@ class Meter {
         affinity += node_.Affinity(Lowest(rest), Lowest(others));
       }
     }
-    auto pairs = static_cast<double>(k * (k - 1) / 2);
+    size_t pairs = k * (k - 1) / 2;
     for (Share* share : {&affinity_, &affinity_of_[index]}) {
       share->part += affinity;
-      share->whole += pairs;
+      share->whole += static_cast<double>(pairs);
     }
     if (node_.NumaNodeWith(node_.all, k)) {
       bool spans = !node_.InOneNumaNode(chosen);

@@ -82,6 +82,9 @@ class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::Lis
   Stream(std::shared_ptr<PluginService> service, uint64_t number)
       : service_(std::move(service)), number_(number), opened_(Clock::now()) {}
 
+  // Tells the compiler, where it cannot see it, that the service whose mutex is held is this stream's.
+  void AssertLocked() const ABSL_ASSERT_EXCLUSIVE_LOCK(service_->mutex_) {}
+
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_->mutex_) {
     if (writing_ || end_ || sent_version_ == service_->list_version_) return;
     sent_version_ = service_->list_version_;
@@ -193,7 +196,10 @@ void PluginService::Publish(std::shared_ptr<const Snapshot> snapshot) {
   snapshot_ = std::move(snapshot);
   if (!differs) return;
   ++list_version_;
-  for (Stream* stream : streams_) stream->Wake();
+  for (Stream* stream : streams_) {
+    stream->AssertLocked();
+    stream->Wake();
+  }
 }
 
 void PluginService::AnswerWaiting() {
@@ -219,7 +225,10 @@ void PluginService::End() {
     MutexLock lock(mutex_);
     ended_ = true;
     waiting.swap(waiting_);
-    for (Stream* stream : streams_) stream->End(grpc::Status::OK);
+    for (Stream* stream : streams_) {
+      stream->AssertLocked();
+      stream->End(grpc::Status::OK);
+    }
   }
   for (const auto& [number, call] : waiting) call->Refuse("cleave stops to offer the resource");
 }
@@ -238,6 +247,7 @@ grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* PluginService::ListAndW
   uint64_t number = ++last_number_;
   auto* stream = new Stream(shared_from_this(), number);
   streams_.insert(stream);
+  stream->AssertLocked();
   // Under the mutex, so that nobody hears of its end first.
   hooks_.stream_opened(number);
   if (ended_) {
