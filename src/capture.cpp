@@ -61,10 +61,7 @@ class Capture {
   }
 
  private:
-  void Add(ArchiveEntry entry) {
-    std::string path = entry.path;
-    entries_.try_emplace(std::move(path), std::move(entry));
-  }
+  void Add(const ArchiveEntry& entry) { entries_.try_emplace(entry.path, entry); }
 
   void File(const std::string& path, size_t limit) {
     absl::StatusOr<std::string> text = root_.Read(path, limit);

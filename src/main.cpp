@@ -171,8 +171,8 @@ int Run(int argc, char** argv) {
   check_options.json = plan_options.json = topology_options.json = prefer_options.json = json;
   if (serve->parsed()) {
     serve_options.version = CLEAVE_VERSION;
-    if (const char* socket = std::getenv("NOTIFY_SOCKET"))
-      serve_options.notify_socket = socket;  // NOLINT(concurrency-mt-unsafe)
+    const char* socket = std::getenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe): no thread yet
+    if (socket != nullptr) serve_options.notify_socket = socket;
     return cleave::Daemon(serve_options).Run();
   }
   if (check->parsed()) return cleave::RunCheck(check_options);

@@ -23,8 +23,9 @@ int DropCodeOf(dl_phdr_info* object, size_t /*size*/, void* /*unused*/) {
     uintptr_t start = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
     uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_filesz + page - 1) & ~(page - 1);
     // What cannot be dropped (the vDSO) stays.
-    (void)madvise(reinterpret_cast<void*>(start), end - start,
-                  MADV_DONTNEED);  // NOLINT(performance-no-int-to-ptr)
+    void* address =
+        reinterpret_cast<void*>(start);  // NOLINT(performance-no-int-to-ptr): the loader speaks so
+    (void)madvise(address, end - start, MADV_DONTNEED);
   }
   return 0;
 }

@@ -73,9 +73,10 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
   std::string value(Trim(*content));
   if (check.bytes) {
     auto [offset, length] = *check.bytes;
-    if (content->size() < static_cast<size_t>(offset + length)) return std::nullopt;
-    value = HexDigits(
-        std::string_view(*content).substr(static_cast<size_t>(offset), static_cast<size_t>(length)));
+    const auto first = static_cast<size_t>(offset);
+    const auto count = static_cast<size_t>(length);
+    if (content->size() < first + count) return std::nullopt;
+    value = HexDigits(std::string_view(*content).substr(first, count));
   }
   if (check.must_change) {
     if (!root.live()) return std::nullopt;
