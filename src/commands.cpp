@@ -72,7 +72,8 @@ std::optional<std::vector<size_t>> UnitIndexes(const Resource& resource,
 std::string PictureTitle(const NodeOptions& node) {
   if (!node.node_name.empty()) return node.node_name;
   std::string name = std::filesystem::path(node.root).filename().string();
-  return name.empty() ? HostName() : name.substr(0, name.find(".tar"));
+  const bool tells = name.find_first_not_of('.') != std::string::npos;
+  return tells ? name.substr(0, name.find(".tar")) : HostName();
 }
 
 int PrintPicture(const TopologyOptions& options, const Inventory& inventory, const Graph& graph) {

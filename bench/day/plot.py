@@ -167,7 +167,7 @@ def main():
             ("linked_room_8", "Time with a linked set of 8 free, %"),
         ):
             print(f"{heading}:\n")
-            table(day, metric, True, [load for load in day.loads if load in (0.7, 0.85)])
+            table(day, metric, True, [load for load in day.loads if load == 0.7])
 
 
 if __name__ == "__main__":

@@ -95,7 +95,13 @@ int DirectoryRoot::OpenBeneath(std::string_view path, int flags) const {
     open_how how = {};
     how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
     how.resolve = RESOLVE_IN_ROOT;
-    long fd = syscall(SYS_openat2, fd_, name.c_str(), &how, sizeof how);
+    long fd = -1;
+    // EAGAIN: while ".." was followed something was renamed or mounted, anywhere on the machine. To be asked
+    // again.
+    for (int attempt = 0; attempt < 1000; ++attempt) {
+      fd = syscall(SYS_openat2, fd_, name.c_str(), &how, sizeof how);
+      if (fd >= 0 || errno != EAGAIN) break;
+    }
     if (fd >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(fd);
     refused.store(errno == ENOSYS || refused.load(), std::memory_order_relaxed);
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/plugin_server.h"
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -28,6 +29,18 @@ using Builder = grpc::ServerBuilder::experimental_type;
 
 constexpr std::chrono::milliseconds kAcceptPause{200};
 
+// gRPC 1.51 ends its callback queue with the last server or channel that uses it, and now and then aborts in
+// that: one of the queue's two threads destroys it while the other still takes an event
+// (grpc_cq_internal_unref). So one user of the queue, a server without a port, is never destroyed.
+void KeepCallbackQueue() {
+  static grpc::Server* const kept = [] {
+    grpc::ServerBuilder builder;
+    builder.RegisterCallbackGenericService(new grpc::CallbackGenericService);
+    return builder.BuildAndStart().release();
+  }();
+  (void)kept;
+}
+
 }  // namespace
 
 struct PluginServer::Impl {
@@ -46,6 +59,7 @@ absl::StatusOr<std::unique_ptr<PluginServer>> PluginServer::Start(EventLoop& loo
                                                                   const HostRoot& root, Metrics& metrics,
                                                                   Hooks hooks) {
   auto service = std::make_shared<PluginService>(std::move(snapshot), root, metrics, std::move(hooks));
+  KeepCallbackQueue();
   grpc::ServerBuilder builder;
   builder.RegisterService(service.get());
   auto acceptor = builder.experimental().AddExternalConnectionAcceptor(

@@ -177,6 +177,24 @@ TEST(Command, TopologyKeepsItsJson) {
   EXPECT_EQ(functions["relation"].size(), 28U);
 }
 
+TEST(Command, TopologyDrawsOnePictureAtATime) {
+  const std::string machine = Machine("tenstorrent-4x-n300");
+  Result svg = Cleave("topology --svg --in-use 0000:31:00.0,0000:ca:00.0" + machine);
+  EXPECT_EQ(svg.code, 0) << svg.err;
+  EXPECT_THAT(svg.out, StartsWith("<svg "));
+  EXPECT_THAT(svg.out, HasSubstr(">tenstorrent-4x-n300</title>")) << "not the name of this host";
+  EXPECT_THAT(svg.out, HasSubstr(">in use<"));
+  EXPECT_THAT(Cleave("topology --svg --node-name n1" + machine).out, HasSubstr(">n1</title>"));
+  EXPECT_THAT(Cleave("topology --dot" + machine).out, StartsWith("graph "));
+  Result wrong = Cleave("topology --svg --in-use 0000:31:00.1" + machine);
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("there is no card '0000:31:00.1' (did you mean '0000:31:00.0'?)"));
+  for (const char* both : {"--svg --dot", "--svg --matrix", "--dot --functions", "--matrix --functions",
+                           "--svg --output json", "--in-use 0000:31:00.0", "--dot --in-use 0000:31:00.0"}) {
+    EXPECT_EQ(Cleave(std::string("topology ") + both + machine).code, 2) << both;
+  }
+}
+
 // What was captured must look as the machine did.
 TEST(Command, CaptureAndReplay) {
   for (const char* name : {"tenstorrent-4x-n300", "tt-mixed-2numa", "tt-p300-2numa", "nec-ve8-skx"}) {

@@ -58,6 +58,18 @@ Machine Small() {
   return machine;
 }
 
+// Two rows of eight; the wire that goes far comes from the same place as the one that ends soon, of the other
+// row.
+Machine Crossed() {
+  Machine machine;
+  for (int i = 1; i <= 16; ++i) {
+    testing::AddCard(machine.inventory, {"pci0000:00", "0000:00:01.0", fmt::format("0000:{:02x}:00.0", i)},
+                     0);
+  }
+  machine.links = {{0, 11, "a", 1, 0}, {1, 8, "a", 1, 0}};
+  return machine;
+}
+
 Machine Galaxy() {
   testing::Captured captured = testing::Scan("tt-galaxy-bh",
                                              "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = "
@@ -129,7 +141,7 @@ std::vector<Segment> Segments(std::string path) {
 }
 
 TEST(SvgLayout, NothingOverlaps) {
-  for (const Machine& machine : {Torus(), Small(), Galaxy()}) {
+  for (const Machine& machine : {Torus(), Small(), Crossed(), Galaxy()}) {
     const Drawn drawn = Draw(machine);
     const Layout& layout = drawn.layout;
     for (size_t i = 0; i < layout.columns.size(); ++i) {
@@ -150,7 +162,7 @@ TEST(SvgLayout, NothingOverlaps) {
 }
 
 TEST(SvgLayout, WiresDoNotRunOnOneAnother) {
-  for (const Machine& machine : {Torus(), Small(), Galaxy()}) {
+  for (const Machine& machine : {Torus(), Small(), Crossed(), Galaxy()}) {
     const Drawn drawn = Draw(machine);
     ASSERT_FALSE(drawn.wires.empty());
     std::vector<std::vector<Segment>> wires;
