@@ -20,6 +20,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/hand_over.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -58,13 +59,24 @@ std::shared_ptr<grpc::Channel> FreshChannel(const std::string& path) {
   return grpc::CreateCustomChannel(UnixUri(path), grpc::InsecureChannelCredentials(), arguments);
 }
 
+// One call and all that it needs, which owns itself while it runs: gRPC ends it with OnDone(), on a thread of
+// its own.
 template <typename Stub, typename Request, typename Response>
-struct Call {
+struct Call final : grpc::ClientUnaryReactor {
+  void OnDone(const grpc::Status& status) override {
+    TakeOver(this);
+    auto self = std::unique_ptr<Call>(this);
+    // Not called on itself: it goes on to own the call.
+    auto last = std::move(ended);
+    last(std::move(self), FromGrpc(status));
+  }
+
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<Stub> stub;
   grpc::ClientContext context;
   Request request;
   Response response;
+  std::function<void(std::unique_ptr<Call> self, absl::Status status)> ended;
 };
 using RegisterCall = Call<v1beta1::Registration::Stub, v1beta1::RegisterRequest, v1beta1::Empty>;
 using ListCall =
@@ -85,7 +97,7 @@ class GrpcKubeletClient final : public KubeletClient {
   void Register(const std::string& resource, const std::string& endpoint,
                 std::function<void(absl::Status)> done) override {
     // Resources that register at the same time share a connection; the next attempt gets a fresh one.
-    auto call = std::make_shared<RegisterCall>();
+    auto call = std::make_unique<RegisterCall>();
     call->channel = registration_.lock();
     if (call->channel == nullptr)
       registration_ = call->channel = FreshChannel(KubeletSocketPath(kubelet_dir_));
@@ -99,15 +111,14 @@ class GrpcKubeletClient final : public KubeletClient {
       if (!status.ok()) registration_.reset();
       done(status);
     };
-    Begin(&call->context);
-    call->stub->async()->Register(&call->context, &call->request, &call->response,
-                                  Ended(call, std::move(answer)));
+    call->stub->async()->Register(&call->context, &call->request, &call->response, call.get());
+    Begin(std::move(call), std::move(answer));
   }
 
   void ForgetConnection() override { registration_.reset(); }
 
   void ListHeld(std::function<void(absl::StatusOr<HeldIds>)> done) override {
-    auto call = std::make_shared<ListCall>();
+    auto call = std::make_unique<ListCall>();
     call->channel = FreshChannel(PodResourcesSocketPath(kubelet_dir_));
     call->stub = v1::PodResourcesLister::NewStub(call->channel);
     call->context.set_deadline(std::chrono::system_clock::now() + kListDeadline);
@@ -123,30 +134,32 @@ class GrpcKubeletClient final : public KubeletClient {
       }
       done(std::move(held));
     };
-    Begin(&call->context);
-    call->stub->async()->List(&call->context, &call->request, &call->response,
-                              Ended(call, std::move(answer)));
+    call->stub->async()->List(&call->context, &call->request, &call->response, call.get());
+    Begin(std::move(call), std::move(answer));
   }
 
  private:
-  void Begin(grpc::ClientContext* context) {
-    MutexLock lock(mutex_);
-    running_.insert(context);
-  }
-
-  // What gRPC calls at the end, on a thread of its own: hands the answer to the loop.
+  // Starts the call and, when it has ended, calls `answer` on the loop's thread.
   template <typename C, typename Answer>
-  std::function<void(grpc::Status)> Ended(std::shared_ptr<C> call, Answer answer) {
-    return [this, call = std::move(call), answer = std::move(answer),
-            alive = alive_](const grpc::Status& status) {
-      loop_.Post([call, answer, alive, result = FromGrpc(status)] {
-        if (*alive) answer(*call, result);
+  void Begin(std::unique_ptr<C> call, Answer answer) {
+    call->ended = [this, answer = std::move(answer), alive = alive_](std::unique_ptr<C> self,
+                                                                     const absl::Status& status) {
+      std::shared_ptr<C> done = std::move(self);
+      loop_.Post([done, answer, alive, status] {
+        if (*alive) answer(*done, status);
       });
       // Last, and notified under the mutex: the destructor may be waiting for just this.
       MutexLock lock(mutex_);
-      running_.erase(&call->context);
+      running_.erase(&done->context);
       ended_.NotifyAll();
     };
+    {
+      MutexLock lock(mutex_);
+      running_.insert(&call->context);
+    }
+    C* started = call.release();  // its own from here on
+    HandOver(started);
+    started->StartCall();
   }
 
   EventLoop& loop_;

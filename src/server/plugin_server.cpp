@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/hand_over.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "server/event_loop.h"
@@ -59,6 +60,7 @@ absl::StatusOr<std::unique_ptr<PluginServer>> PluginServer::Start(EventLoop& loo
                                                                   const HostRoot& root, Metrics& metrics,
                                                                   Hooks hooks) {
   auto service = std::make_shared<PluginService>(std::move(snapshot), root, metrics, std::move(hooks));
+  HandOver(service.get());
   KeepCallbackQueue();
   grpc::ServerBuilder builder;
   builder.RegisterService(service.get());

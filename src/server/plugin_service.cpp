@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/hand_over.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -80,7 +82,9 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const grpc
 class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse> {
  public:
   Stream(std::shared_ptr<PluginService> service, uint64_t number)
-      : service_(std::move(service)), number_(number), opened_(Clock::now()) {}
+      : service_(std::move(service)), number_(number), opened_(Clock::now()) {
+    HandOver(this);
+  }
 
   // Tells the compiler, where it cannot see it, that the service whose mutex is held is this stream's.
   void AssertLocked() const ABSL_ASSERT_EXCLUSIVE_LOCK(service_->mutex_) {}
@@ -106,6 +110,7 @@ class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::Lis
   }
 
   void OnWriteDone(bool ok) override {
+    TakeOver(this);
     MutexLock lock(service_->mutex_);
     writing_ = false;
     if (end_) return Finish(*end_);
@@ -114,11 +119,13 @@ class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::Lis
   }
 
   void OnCancel() override {
+    TakeOver(this);
     MutexLock lock(service_->mutex_);
     End(grpc::Status::CANCELLED);
   }
 
   void OnDone() override {
+    TakeOver(this);
     {
       MutexLock lock(service_->mutex_);
       service_->streams_.erase(this);
@@ -149,28 +156,36 @@ class PluginService::WaitingAllocate final : public grpc::ServerUnaryReactor {
         response_(response),
         start_(start),
         reason_(std::move(reason)) {
-    auto deadline = std::chrono::system_clock::now() + kLongestWait;
-    alarm_.Set(deadline, [service = service_, number](bool in_time) {
+    static char in_alarm;  // stands for what alarms hold
+    std::function<void(bool)> ring = [service = service_, number](bool in_time) {
       if (!in_time) return;  // cancelled
+      TakeOver(&in_alarm);
       if (WaitingAllocate* late = service->TakeWaiting(number))
         late->Refuse("the machine was not looked at in time");
-    });
+    };
+    HandOver(&in_alarm);
+    alarm_.Set(std::chrono::system_clock::now() + kLongestWait, std::move(ring));
   }
 
   // Both at most once, and never under the mutex.
   void AnswerFrom(const Snapshot& snapshot) {
     absl::Status status = service_->Answer(snapshot, *request_, *response_);
     service_->Account(snapshot.resource, start_, status);
+    HandOver(this);
     Finish(ToGrpc(status));
   }
   void Refuse(const std::string& why) {
     absl::Status status = absl::UnavailableError(fmt::format("{}: {}", MessageOf(reason_), why));
     response_->Clear();
     service_->Account(service_->Current()->resource, start_, status);
+    HandOver(this);
     Finish(ToGrpc(status));
   }
 
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    TakeOver(this);
+    delete this;
+  }
 
  private:
   const std::shared_ptr<PluginService> service_;
@@ -243,6 +258,7 @@ grpc::ServerUnaryReactor* PluginService::GetDevicePluginOptions(grpc::CallbackSe
 
 grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* PluginService::ListAndWatch(
     grpc::CallbackServerContext* /*context*/, const v1beta1::Empty* /*request*/) {
+  TakeOver(this);
   MutexLock lock(mutex_);
   uint64_t number = ++last_number_;
   auto* stream = new Stream(shared_from_this(), number);
@@ -261,6 +277,7 @@ grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* PluginService::ListAndW
 grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(
     grpc::CallbackServerContext* context, const v1beta1::PreferredAllocationRequest* request,
     v1beta1::PreferredAllocationResponse* response) {
+  TakeOver(this);
   auto start = Clock::now();
   std::shared_ptr<const Snapshot> snapshot = Current();
   for (const auto& container : request->container_requests()) {
@@ -320,6 +337,7 @@ void PluginService::Account(const std::string& resource, Clock::time_point start
 grpc::ServerUnaryReactor* PluginService::Allocate(grpc::CallbackServerContext* context,
                                                   const v1beta1::AllocateRequest* request,
                                                   v1beta1::AllocateResponse* response) {
+  TakeOver(this);
   auto start = Clock::now();
   std::shared_ptr<const Snapshot> snapshot = Current();
   absl::Status status = Answer(*snapshot, *request, *response);
