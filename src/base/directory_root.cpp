@@ -49,6 +49,7 @@ std::string Shown(std::string_view path) { return "/" + NormalPath(path); }
 
 FileInfo InfoOf(const struct stat& st) {
   FileInfo info;
+  info.identity = {st.st_ino, int64_t{st.st_ctim.tv_sec} * 1'000'000'000 + st.st_ctim.tv_nsec};
   switch (st.st_mode & S_IFMT) {
     case S_IFREG:
       info.kind = FileKind::kRegular;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,6 +21,8 @@ struct FileInfo {
   FileKind kind = FileKind::kOther;
   uint32_t major = 0;  // of a device node, else 0
   uint32_t minor = 0;
+  // Of a live root: another one when something else took the path. Number and time of change of the inode.
+  std::pair<uint64_t, int64_t> identity = {};
   bool operator==(const FileInfo&) const = default;
 };
 

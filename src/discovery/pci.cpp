@@ -111,7 +111,10 @@ std::string FunctionPath(const PciFunction& function) {
   return fmt::format("{}/{}", kDevices, function.address);
 }
 
-std::vector<PciFunction> ReadFunctions(const HostRoot& root, std::vector<Oddity>& oddities) {
+std::vector<PciFunction> ReadFunctions(const HostRoot& root, SeenFunctions& seen,
+                                       std::vector<Oddity>& oddities) {
+  SeenFunctions before = std::move(seen);
+  seen.clear();
   std::vector<PciFunction> functions;
   absl::StatusOr<std::vector<std::string>> names = root.List(kDevices);
   if (!names.ok()) {
@@ -125,19 +128,27 @@ std::vector<PciFunction> ReadFunctions(const HostRoot& root, std::vector<Oddity>
       oddities.push_back({"/" + path, "is no PCI address"});
       continue;
     }
-    if (!root.Exists(path)) {
+    absl::StatusOr<FileInfo> folder = root.Stat(path);
+    if (!folder.ok()) {
       oddities.push_back({name, "its link in /sys/bus/pci/devices leads nowhere"});
       continue;
     }
     PciFunction function;
-    function.pci = *pci;
-    function.address = name;
-    if (absl::StatusOr<std::string> target = root.ReadLink(path); target.ok())
-      function.above = PathAbove(*target, name);
-    function.class_code = ReadInt(root, path + "/class");
-    function.vendor = ReadInt(root, path + "/vendor");
-    function.device = ReadInt(root, path + "/device");
+    auto old = before.find(name);
+    if (old != before.end() && old->second.identity == folder->identity) {
+      function = std::move(old->second.function);
+    } else {
+      function.pci = *pci;
+      function.address = name;
+      if (absl::StatusOr<std::string> target = root.ReadLink(path); target.ok())
+        function.above = PathAbove(*target, name);
+      function.class_code = ReadInt(root, path + "/class");
+      function.vendor = ReadInt(root, path + "/vendor");
+      function.device = ReadInt(root, path + "/device");
+    }
     function.driver = LinkName(root, path + "/driver");
+    bool complete = function.class_code && function.vendor && function.device;
+    if (root.live() && complete) seen.emplace(name, SeenFunction{folder->identity, function});
     functions.push_back(std::move(function));
   }
   std::sort(functions.begin(), functions.end(),

@@ -80,7 +80,7 @@ void CheckNodes(const HostRoot& root, Card& card) {
 Inventory Scanner::Scan(Clock::time_point now) {
   Inventory inventory;
   inventory.numa_nodes = ReadNumaNodes(root_, inventory.oddities);
-  inventory.functions = ReadFunctions(root_, inventory.oddities);
+  inventory.functions = ReadFunctions(root_, functions_, inventory.oddities);
   if (options_.all_functions) {
     for (PciFunction& function : inventory.functions) ReadDetails(root_, inventory.numa_nodes, function);
   }

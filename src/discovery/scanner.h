@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "discovery/health.h"
 #include "discovery/inventory.h"
+#include "discovery/pci.h"
 
 namespace cleave {
 
@@ -61,6 +62,7 @@ class Scanner {
   const Settings* settings_;
   const ScanOptions options_;
   std::map<std::string, Known> known_;  // by profile/card id
+  SeenFunctions functions_;
   HealthMonitor health_;
   std::optional<std::chrono::milliseconds> look_again_;
 };

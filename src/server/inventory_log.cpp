@@ -44,7 +44,7 @@ void LogHealth(const Card& old, const Card& card) {
 void LogNodes(const Card& old, const Card& card) {
   for (const auto& [role, path] : card.nodes) {
     auto same_role = std::find_if(old.nodes.begin(), old.nodes.end(),
-                                  [&](const auto& node) { return node.first == role; });
+                                  [&wanted = role](const auto& node) { return node.first == wanted; });
     if (same_role == old.nodes.end() || same_role->second == path) continue;
     Log(LogLevel::kWarning, "device node of a card changed, pods that run may hold the old one",
         {{"card", card.id}, {"address", card.address}, {"old", same_role->second}, {"new", path}});

@@ -70,12 +70,12 @@ absl::StatusOr<std::unique_ptr<PluginServer>> PluginServer::Start(EventLoop& loo
   if (server == nullptr) return absl::InternalError("gRPC server does not start");
   CLEAVE_ASSIGN_OR_RETURN(ListeningSocket socket, ListeningSocket::Open(socket_path));
   return std::unique_ptr<PluginServer>(
-      new PluginServer(std::unique_ptr<Impl>(new Impl{.loop = loop,
-                                                      .socket_path = socket_path,
-                                                      .socket = std::move(socket),
-                                                      .service = std::move(service),
-                                                      .acceptor = std::move(acceptor),
-                                                      .server = std::move(server)})));
+      new PluginServer(std::make_unique<Impl>(Impl{.loop = loop,
+                                                   .socket_path = socket_path,
+                                                   .socket = std::move(socket),
+                                                   .service = std::move(service),
+                                                   .acceptor = std::move(acceptor),
+                                                   .server = std::move(server)})));
 }
 
 PluginServer::PluginServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {

@@ -41,7 +41,7 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   for (const std::string& id : request.available) {
     if (!seen.insert(id).second) continue;
     auto known = index.find(id);
-    if (known == index.end()) {
+    if (resource == nullptr || known == index.end()) {
       unknown.push_back(id);
     } else if (resource->units[known->second].health == Health::kUnhealthy) {
       sick.push_back(id);

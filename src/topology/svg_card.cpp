@@ -63,7 +63,7 @@ class CardDrawer {
     if (look_.node) canvas_.Text("mono muted", x, y += 14, NodeText(card, room));
     if (look_.speed) canvas_.Text("small muted", x, y += 14, Speed(card, room));
     if (look_.reason)
-      canvas_.Text(fmt::format("small f-{}", StateClass(state)), x, y += 14,
+      canvas_.Text(fmt::format("small f-{}", StateClass(state)), x, y + 14,
                    Ellipsize(card.reason, kSmall, room));
     if (used) Band(box);
     canvas_.Close();
@@ -85,8 +85,9 @@ class CardDrawer {
     const double width =
         (column.box.width - 12 - 4 * static_cast<double>(abreast - 1)) / static_cast<double>(abreast);
     for (size_t i = 0; i < column.cards.size(); ++i) {
+      const size_t right = i / down;
       Piece(column.cards[i],
-            {.x = column.box.x + 6 + static_cast<double>(i / down) * (width + 4),
+            {.x = column.box.x + 6 + static_cast<double>(right) * (width + 4),
              .y = column.box.y + 26 + static_cast<double>(i % down) * (look_.piece_height + 4),
              .width = width,
              .height = look_.piece_height});
