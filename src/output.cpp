@@ -154,10 +154,12 @@ std::string PairsText(const Plan& plan, const Resource& resource, const std::vec
 std::string PreferText(const Preferred& preferred) {
   const Resource& resource = *preferred.resource;
   const Choice& choice = preferred.choice;
-  std::string text =
-      fmt::format("{} of {} available {}: score {:g}, {}\n", choice.units.size(),
-                  preferred.request.available.size(), resource.name, choice.score,
-                  choice.optimal ? "proven best" : fmt::format("at most {:g} below the best", choice.gap));
+  std::string text = fmt::format(
+      "{} of {} available {}: score {:g}, {}\n", choice.units.size(), preferred.request.available.size(),
+      resource.name, choice.score,
+      choice.optimal ? "proven best"
+                     : fmt::format("at most {:.2g} % below the best (no set scores more than {:g})",
+                                   100 * choice.Gap(), choice.bound));
   for (size_t index : choice.units) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));
@@ -178,7 +180,8 @@ std::string PreferJson(const Preferred& preferred) {
                {"chosen", UnitIds(resource, preferred.choice.units)},
                {"score", preferred.choice.score},
                {"optimal", preferred.choice.optimal},
-               {"gap", preferred.choice.gap},
+               {"bound", preferred.choice.bound},
+               {"gap", preferred.choice.bound - preferred.choice.score},
                {"microseconds", preferred.microseconds},
                {"steps", preferred.choice.steps}};
   return Dump(json);

@@ -17,15 +17,15 @@ namespace cleave {
 struct AffinityTree {
   struct Node {
     size_t parent = 0;
-    double weight = 0;          // affinity of two units whose lowest common node this is
-    int level = -1;             // index into UnitTopology::subtrees, -1 for node 0
+    double weight = 0;  // affinity of two units whose lowest common node this is
+    int level = -1;     // index into UnitTopology::subtrees; -1 for node 0 and for a place of several units
     std::vector<size_t> units;  // that hang on this node itself, sorted
   };
   std::vector<Node> nodes;
 };
 
 // nullopt when the affinities are not those of a tree: links that cut across it, units of several cards.
-// O(n^2).
+// O(p^2 + n).
 std::optional<AffinityTree> FindAffinityTree(const UnitTopology& topology);
 
 // The best set of k by dynamic programming over the tree: a knapsack over the children of each node, O(n k)

@@ -58,7 +58,7 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
     for (size_t unit : chosen.units) answer.ids.push_back(resource->units[unit].id);
     answer.score = chosen.score;
     answer.optimal = chosen.optimal;
-    answer.gap = chosen.gap;
+    answer.gap = chosen.Gap();
     answer.steps = chosen.steps;
   }
   // In the order of the ids: the kubelet shuffles, the answer should not.

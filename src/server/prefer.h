@@ -21,7 +21,7 @@ struct Preferred {
   std::vector<std::string> ids;  // exactly `size`, fewer only when fewer were named
   double score = 0;
   bool optimal = true;
-  double gap = 0;
+  double gap = 0;  // of the bound on the score: 0 to 1, 0 when optimal
   uint64_t steps = 0;
 };
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/choose_guess.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "policy/choose_selection.h"
+
+namespace cleave {
+namespace {
+
+// Swaps in a row without a new best after which a walk ends.
+constexpr size_t kFruitless = 24;
+// Pairs looked at for a swap: beyond so many kinds on one side only the most promising ones.
+constexpr size_t kMostCandidates = 64;
+
+struct Move {
+  size_t out = 0;
+  size_t in = 0;
+  size_t count = 0;  // 0: no move
+  double change = -std::numeric_limits<double>::infinity();
+};
+
+class Walk {
+ public:
+  Walk(Selection& selection, uint64_t effort)
+      : selection_(selection), effort_(effort), moved_at_(selection.kinds(), 0) {}
+
+  bool HasEffort() const { return spent_ < effort_; }
+
+  // Takes what adds most until the set is complete.
+  void Complete() {
+    while (selection_.missing() > 0) {
+      size_t best = selection_.kinds();
+      for (size_t kind = 0; kind < selection_.kinds(); ++kind) {
+        if (selection_.taken(kind) == selection_.capacity(kind)) continue;
+        if (best == selection_.kinds() || selection_.gain(kind) > selection_.gain(best) + kSameScore)
+          best = kind;
+      }
+      // Where units of a kind are near each other, and what is nearest has room for them, all at once.
+      size_t count = 1;
+      if (selection_.affinity(best, best) >= selection_.gain(best) / static_cast<double>(Taken() + 1))
+        count = std::min(selection_.missing(), selection_.capacity(best) - selection_.taken(best));
+      selection_.Take(best, count);
+      spent_ += 2 * selection_.kinds();
+    }
+    selection_.Consider(false);
+  }
+
+  // The best swap again and again, a bad one too when there is no better: a kind that was moved stays where
+  // it is for a while, so the walk leaves a peak that is not the highest.
+  void Improve() {
+    std::fill(moved_at_.begin(), moved_at_.end(), 0);
+    size_t some = 0;
+    for (size_t kind = 0; kind < selection_.kinds(); ++kind) some += selection_.taken(kind) > 0 ? 1 : 0;
+    tenure_ = 2 + std::min(some, selection_.kinds() - some) / 4;
+    size_t fruitless = 0;
+    for (turn_ = tenure_ + 1; fruitless < kFruitless && HasEffort(); ++turn_) {
+      Move move = BestMove();
+      if (move.count == 0) return;
+      double before = selection_.best_score();
+      selection_.Drop(move.out, move.count);
+      selection_.Take(move.in, move.count);
+      moved_at_[move.out] = moved_at_[move.in] = turn_;
+      selection_.Consider(false);
+      fruitless = selection_.best_score() > before + kSameScore ? 0 : fruitless + 1;
+    }
+  }
+
+  void Clear() {
+    for (size_t kind = 0; kind < selection_.kinds(); ++kind) {
+      if (selection_.taken(kind) > 0) selection_.Drop(kind, selection_.taken(kind));
+    }
+  }
+
+ private:
+  size_t Taken() const { return selection_.to_take() - selection_.missing(); }
+  bool Rests(size_t kind) const { return moved_at_[kind] != 0 && turn_ - moved_at_[kind] <= tenure_; }
+
+  // Keeps those that promise most.
+  void Shorten(std::vector<size_t>& kinds, double sign) const {
+    if (kinds.size() <= kMostCandidates) return;
+    std::nth_element(kinds.begin(), kinds.begin() + kMostCandidates, kinds.end(), [&](size_t a, size_t b) {
+      double left = sign * selection_.gain(a);
+      double right = sign * selection_.gain(b);
+      return left != right ? left > right : a < b;
+    });
+    kinds.resize(kMostCandidates);
+    std::sort(kinds.begin(), kinds.end());
+  }
+
+  // Of one unit, and of as many as will go.
+  Move BestMove() {
+    outs_.clear();
+    ins_.clear();
+    for (size_t kind = 0; kind < selection_.kinds(); ++kind) {
+      if (selection_.taken(kind) > 0 && !Rests(kind)) outs_.push_back(kind);
+      if (selection_.taken(kind) < selection_.capacity(kind)) ins_.push_back(kind);
+    }
+    Shorten(outs_, -1);
+    Shorten(ins_, 1);
+    spent_ += selection_.kinds() + outs_.size() * ins_.size();
+    Move best;
+    double wanted = selection_.best_score() + kSameScore - selection_.score();
+    for (size_t out : outs_) {
+      for (size_t in : ins_) {
+        if (in == out) continue;
+        double step = selection_.gain(in) - selection_.gain(out);
+        double own = selection_.affinity(out, out) + selection_.affinity(in, in);
+        double cross = selection_.affinity(in, out);
+        size_t most = std::min(selection_.taken(out), selection_.capacity(in) - selection_.taken(in));
+        for (size_t count : {size_t{1}, most}) {
+          // The pairs within what leaves and within what comes, and those between the two.
+          auto number = static_cast<double>(count);
+          double change = number * step + selection_.affinity(out, out) * number +
+                          own * number * (number - 1) / 2 - cross * number * number;
+          if (change > best.change + kSameScore && (!Rests(in) || change > wanted))
+            best = {.out = out, .in = in, .count = count, .change = change};
+          if (most == 1) break;
+        }
+      }
+    }
+    return best;
+  }
+
+  Selection& selection_;
+  const uint64_t effort_;
+  uint64_t spent_ = 0;
+  std::vector<size_t> moved_at_;  // turn of the last move of a kind; 0: not moved
+  size_t turn_ = 0;
+  size_t tenure_ = 0;
+  std::vector<size_t> outs_;
+  std::vector<size_t> ins_;
+};
+
+}  // namespace
+
+void Guess(Selection& selection, uint64_t effort) {
+  Walk walk(selection, effort);
+  size_t starts = std::min<size_t>(selection.kinds(), 64);
+  for (size_t start = 0; start < starts && (start == 0 || walk.HasEffort()); ++start) {
+    // First from the middle of what is left over, so that a few starts see different parts of the machine.
+    selection.Take((start * 37 % starts) * selection.kinds() / starts);
+    walk.Complete();
+    walk.Improve();
+    walk.Clear();
+  }
+}
+
+}  // namespace cleave

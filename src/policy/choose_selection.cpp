@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/choose_selection.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "policy/choose.h"
+
+namespace cleave {
+
+Selection::Selection(const UnitTopology& topology, const ChoiceRequest& request,
+                     const std::vector<size_t>& must, const std::vector<size_t>& open)
+    : topology_(topology),
+      must_(must),
+      open_(open),
+      to_take_(request.size - must.size()),
+      missing_(to_take_) {
+  FindKinds();
+  FindIntactSubtrees(request);
+  FindCeiling();
+}
+
+void Selection::FindKinds() {
+  constexpr size_t kNone = std::numeric_limits<size_t>::max();
+  std::vector<size_t> kind_of(topology_.size, kNone);  // by number of alike ones, or place
+  std::vector<size_t> model;                           // of each kind its first open unit
+  std::vector<size_t> second;                          // another one; the first where there is none
+  for (size_t unit : open_) {
+    size_t& kind = kind_of[topology_.alike.empty() ? topology_.Place(unit) : topology_.alike[unit]];
+    if (kind == kNone) {
+      kind = model.size();
+      model.push_back(unit);
+      second.push_back(unit);
+      capacity_.push_back(0);
+    } else {
+      second[kind] = unit;
+    }
+    ++capacity_[kind];
+    kind_of_open_.push_back(kind);
+  }
+  taken_.assign(model.size(), 0);
+  affinity_.resize(model.size() * model.size());
+  gain_.assign(model.size(), 0);
+  for (size_t a = 0; a < model.size(); ++a) {
+    for (size_t b = 0; b < model.size(); ++b)
+      affinity_[a * model.size() + b] = topology_.Affinity(model[a], a == b ? second[b] : model[b]);
+    if (capacity_[a] == 1) affinity_[a * model.size() + a] = 0;
+    for (size_t unit : must_) gain_[a] += topology_.Affinity(model[a], unit);
+  }
+  for (size_t i = 0; i < must_.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) score_ += topology_.Affinity(must_[i], must_[j]);
+  }
+}
+
+// Only a subtree whose healthy units are all free can be left untouched.
+void Selection::FindIntactSubtrees(const ChoiceRequest& request) {
+  constexpr size_t kNotOpen = std::numeric_limits<size_t>::max();
+  std::vector<size_t> kind(topology_.size, kNotOpen);
+  std::vector<char> in_use(topology_.size, 0);
+  for (size_t unit : request.healthy) in_use[unit] = 1;
+  for (size_t i = 0; i < open_.size(); ++i) {
+    kind[open_[i]] = kind_of_open_[i];
+    in_use[open_[i]] = 0;
+  }
+  for (size_t unit : must_) in_use[unit] = 1;
+  for (const std::vector<std::vector<size_t>>& level : topology_.subtrees) {
+    std::vector<std::vector<size_t>> intact;
+    for (const std::vector<size_t>& units : level) {
+      if (std::any_of(units.begin(), units.end(), [&](size_t unit) { return in_use[unit] != 0; })) continue;
+      std::vector<size_t> kinds;
+      for (size_t unit : units) {
+        if (kind[unit] != kNotOpen && (kinds.empty() || kinds.back() != kind[unit]))
+          kinds.push_back(kind[unit]);
+      }
+      std::sort(kinds.begin(), kinds.end());
+      kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
+      intact.push_back(std::move(kinds));
+    }
+    levels_.push_back(std::move(intact));
+  }
+}
+
+// How many subtrees can be left untouched at best, level by level: the units outside of them are taken first,
+// then the largest of them. A set that reaches it cannot be beaten by one of equal score.
+void Selection::FindCeiling() {
+  for (const std::vector<std::vector<size_t>>& level : levels_) {
+    std::vector<char> inside(kinds(), 0);
+    std::vector<size_t> sizes;
+    for (const std::vector<size_t>& members : level) {
+      size_t open = 0;
+      for (size_t kind : members) {
+        open += capacity_[kind];
+        inside[kind] = 1;
+      }
+      sizes.push_back(open);
+    }
+    std::sort(sizes.begin(), sizes.end(), std::greater<>());
+    size_t covered = 0;
+    for (size_t kind = 0; kind < kinds(); ++kind) covered += inside[kind] ? 0 : capacity_[kind];
+    size_t touched = 0;
+    while (covered < to_take_ && touched < sizes.size()) covered += sizes[touched++];
+    ceiling_.push_back(static_cast<int>(sizes.size() - touched));
+  }
+}
+
+void Selection::Take(size_t kind, size_t count) {
+  const double* row = &affinity_[kind * kinds()];
+  auto number = static_cast<double>(count);
+  score_ += number * gain_[kind] + row[kind] * number * (number - 1) / 2;
+  for (size_t i = 0; i < kinds(); ++i) gain_[i] += number * row[i];
+  taken_[kind] += count;
+  missing_ -= count;
+}
+
+void Selection::Drop(size_t kind, size_t count) {
+  const double* row = &affinity_[kind * kinds()];
+  auto number = static_cast<double>(count);
+  for (size_t i = 0; i < kinds(); ++i) gain_[i] -= number * row[i];
+  score_ -= number * gain_[kind] + row[kind] * number * (number - 1) / 2;
+  taken_[kind] -= count;
+  missing_ += count;
+}
+
+std::vector<int> Selection::Untouched() const {
+  std::vector<int> counts;
+  counts.reserve(levels_.size());
+  for (const std::vector<std::vector<size_t>>& level : levels_) {
+    counts.push_back(
+        static_cast<int>(std::count_if(level.begin(), level.end(), [&](const std::vector<size_t>& members) {
+          return std::none_of(members.begin(), members.end(), [&](size_t kind) { return taken_[kind] != 0; });
+        })));
+  }
+  return counts;
+}
+
+bool Selection::Consider(bool first) {
+  if (score_ < best_score_ - kSameScore) return false;
+  bool better = score_ > best_score_ + kSameScore;
+  std::vector<int> untouched = Untouched();
+  if (!better && (first ? untouched < best_untouched_ : untouched <= best_untouched_)) return false;
+  best_ = taken_;
+  best_score_ = score_;
+  best_untouched_ = std::move(untouched);
+  return true;
+}
+
+std::vector<size_t> Selection::Best() const {
+  std::vector<size_t> units = must_;
+  std::vector<size_t> left = best_;
+  for (size_t i = 0; i < open_.size(); ++i) {
+    if (left[kind_of_open_[i]] == 0) continue;
+    --left[kind_of_open_[i]];
+    units.push_back(open_[i]);
+  }
+  std::sort(units.begin(), units.end());
+  return units;
+}
+
+}  // namespace cleave

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The set that a search has in hand, and the best one it has seen. Private to src/policy.
+#ifndef CLEAVE_POLICY_CHOOSE_SELECTION_H_
+#define CLEAVE_POLICY_CHOOSE_SELECTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "policy/choose.h"
+
+namespace cleave {
+
+// Affinities are sums of a few decimal weights; differences below this are rounding.
+inline constexpr double kSameScore = 1e-7;
+
+// Candidates are counted by kind: units that can be exchanged for each other are of one kind (shares of a
+// card, cards below one switch without links of their own). Of a kind always its first units in PCI-walk
+// order are taken. Not thread safe.
+class Selection {
+ public:
+  // `must` and `open` are disjoint and sorted, and more than request.size together. All must outlive this.
+  Selection(const UnitTopology& topology, const ChoiceRequest& request, const std::vector<size_t>& must,
+            const std::vector<size_t>& open);
+
+  size_t kinds() const { return capacity_.size(); }
+  // Of each open unit, in PCI-walk order.
+  const std::vector<size_t>& kind_of_open() const { return kind_of_open_; }
+  size_t capacity(size_t kind) const { return capacity_[kind]; }  // open units
+  size_t taken(size_t kind) const { return taken_[kind]; }
+  size_t missing() const { return missing_; }  // units still to be taken
+  size_t to_take() const { return to_take_; }  // in all, must-include ones aside
+  double score() const { return score_; }
+  // What one more unit of this kind adds.
+  double gain(size_t kind) const { return gain_[kind]; }
+  // Between units of two kinds; of one kind when a == b.
+  double affinity(size_t a, size_t b) const { return affinity_[a * kinds() + b]; }
+
+  void Take(size_t kind, size_t count = 1);
+  void Drop(size_t kind, size_t count = 1);
+
+  // Makes the set in hand, which must be complete, the best one if it is better: by score, then by what it
+  // leaves untouched. In full equality the one that was there stays, unless `first` says that this one comes
+  // first. True: it is the best one now.
+  bool Consider(bool first);
+
+  bool has_best() const { return best_score_ > -std::numeric_limits<double>::infinity(); }
+  double best_score() const { return best_score_; }
+  // Nothing of equal score leaves more untouched than the best one does.
+  bool best_is_tidy() const { return best_untouched_ == ceiling_; }
+  // The units of the best set, must-include ones too, sorted.
+  std::vector<size_t> Best() const;
+
+ private:
+  void FindKinds();
+  void FindIntactSubtrees(const ChoiceRequest& request);
+  void FindCeiling();
+  std::vector<int> Untouched() const;
+
+  const UnitTopology& topology_;
+  const std::vector<size_t>& must_;
+  const std::vector<size_t>& open_;
+  std::vector<size_t> kind_of_open_;
+  std::vector<size_t> capacity_;
+  std::vector<double> affinity_;  // kinds x kinds
+  std::vector<double> gain_;
+  std::vector<size_t> taken_;
+  size_t to_take_ = 0;
+  size_t missing_ = 0;
+  double score_ = 0;
+  // Subtrees that can be left untouched, level by level, as the kinds in them.
+  std::vector<std::vector<std::vector<size_t>>> levels_;
+  std::vector<int> ceiling_;
+
+  std::vector<size_t> best_;  // taken of each kind
+  double best_score_ = -std::numeric_limits<double>::infinity();
+  std::vector<int> best_untouched_;
+};
+
+}  // namespace cleave
+
+#endif  // CLEAVE_POLICY_CHOOSE_SELECTION_H_
