@@ -40,7 +40,9 @@ class Capture {
     Numa();
     Functions();
     for (const Profile& profile : settings.profiles) {
-      if (!profile.entries.class_name.empty()) Class(profile.entries.class_name);
+      for (const cleave::Entries& entries : profile.entries) {
+        if (!entries.class_name.empty()) Class(entries.class_name);
+      }
     }
     Class("hwmon");
     Tree("sys/devices/virtual/kfd/kfd/topology", 4);

@@ -20,6 +20,7 @@
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/diagnostics.h"
+#include "config/profile_parser.h"
 #include "config/resource_parser.h"
 #include "config/resource_spec.h"
 #include "config/toml_reader.h"
@@ -118,6 +119,12 @@ void ParseProfileSettings(const toml::table& table, const std::string& file, Con
     TableReader one(*inner, fmt::format("[profile.{}]", name), file, diagnostics);
     for (auto&& [setting, value] : *inner) {
       std::string setting_name(setting.str());
+      if (setting_name == "tables" && value.is_table()) {
+        config.tables[name] =
+            ParseTables(*value.as_table(), fmt::format("[profile.{}.tables]", name), file, diagnostics);
+        config.tables_pos[name] = one.PosOfKey("tables");
+        continue;
+      }
       std::optional<std::string> text = one.String(setting_name);
       if (text) config.settings[name][setting_name] = *text;
       config.settings_pos[name + "." + setting_name] = one.PosOfKey(setting_name);

@@ -55,6 +55,9 @@ struct Config {
       profile_dirs;  // further directories of *.toml; a profile found there replaces a shipped one
   std::map<std::string, std::map<std::string, std::string>> settings;  // [profile.NAME]
   std::map<std::string, SourcePos> settings_pos;                       // of "NAME" and "NAME.setting"
+  // [profile.NAME.tables]: added to those of the profile
+  std::map<std::string, std::map<std::string, std::map<std::string, std::string>>> tables;
+  std::map<std::string, SourcePos> tables_pos;  // by profile
   std::vector<LinkSource> links;
   std::vector<ResourceSpec> resources;
   std::vector<std::string> drop;   // shell patterns: resources of profiles that are not wanted

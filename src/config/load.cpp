@@ -45,10 +45,29 @@ class Names {
   explicit Names(const std::vector<const Profile*>& profiles) {
     for (const std::string& name : BuiltInNames()) known_.insert(name);
     for (const Profile* profile : profiles) {
-      for (const Attribute& attribute : profile->entries.attributes) known_.insert(attribute.name);
-      for (const auto& [role, path] : profile->entries.nodes) known_.insert("nodes." + role);
+      for (const Entries& entries : profile->entries) AddEntries(entries);
       for (const auto& [name, setting] : profile->settings) known_.insert("settings." + name);
     }
+  }
+
+  // What the entries of one kind know, beside the built-in names and the settings.
+  Names(const Profile& profile, const Entries& entries) {
+    for (const std::string& name : BuiltInNames()) known_.insert(name);
+    for (const auto& [name, setting] : profile.settings) known_.insert("settings." + name);
+    AddEntries(entries);
+  }
+
+  // The settings alone.
+  static Names OfSettings(const Profile& profile) {
+    Names names;
+    for (const auto& [name, setting] : profile.settings) names.known_.insert("settings." + name);
+    return names;
+  }
+
+  Names With(const std::string& name) const {
+    Names names = *this;
+    names.known_.insert(name);
+    return names;
   }
 
   // The same, and what is known of a container.
@@ -80,6 +99,12 @@ class Names {
   }
 
  private:
+  Names() = default;
+  void AddEntries(const Entries& entries) {
+    for (const Attribute& attribute : entries.attributes) known_.insert(attribute.name);
+    for (const NodeSpec& node : entries.nodes) known_.insert("nodes." + node.role);
+  }
+
   std::set<std::string> known_;
 };
 
@@ -126,28 +151,72 @@ void CheckResource(const ResourceSpec& spec, const Names& names, Diagnostics& di
   CheckContainer(spec.container, names, diagnostics);
 }
 
-void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
-  Names names({&profile});
-  names.CheckEntry(profile.entries.id, diagnostics);
-  for (const std::vector<TextTemplate>* list : {&profile.entries.piece_of, &profile.entries.board}) {
-    for (const TextTemplate& text : *list) names.CheckEntry(text, diagnostics);
-  }
-  for (const auto& [role, path] : profile.entries.nodes) names.CheckEntry(path, diagnostics);
+void CheckAttributes(const Profile& profile, const Entries& entries, Diagnostics& diagnostics) {
+  Names names(profile, entries);
   std::set<std::string> above(BuiltInNames().begin(), BuiltInNames().end());
-  for (const Attribute& attribute : profile.entries.attributes) {
+  for (const Attribute& attribute : entries.attributes) {
+    auto check_order = [&](const std::string& name) {
+      if (above.contains(name) || name == attribute.name || name.find('.') != std::string::npos) return;
+      diagnostics.Error(attribute.pos, fmt::format("attribute '{}' uses '{}', which must stand above it",
+                                                   attribute.name, name));
+    };
     for (const AttributeRule& rule : attribute.rules) {
       names.Check(rule.when, diagnostics);
-      if (rule.source != AttributeSource::kOf) continue;
-      names.CheckName(rule.from, attribute.pos, "attribute", diagnostics);
-      if (!above.contains(rule.from) && rule.from != attribute.name) {
-        diagnostics.Error(attribute.pos, fmt::format("attribute '{}' uses '{}', which must stand above it",
-                                                     attribute.name, rule.from));
+      if (!rule.table.empty() && !profile.tables.contains(rule.table)) {
+        diagnostics.Error(attribute.pos,
+                          fmt::format("attribute '{}' looks into table '{}': there is no [tables.{}]",
+                                      attribute.name, rule.table, rule.table));
+      }
+      if (rule.source == AttributeSource::kOf) {
+        names.CheckName(rule.from.source(), attribute.pos, "attribute", diagnostics);
+        check_order(rule.from.source());
+        continue;
+      }
+      for (const TextTemplate* text : {&rule.from, &rule.holds}) {
+        names.Check(*text, diagnostics);
+        for (const std::string& name : text->Placeholders()) check_order(name);
       }
     }
     above.insert(attribute.name);
   }
+}
+
+void CheckEntries(const Profile& profile, const Entries& entries, Diagnostics& diagnostics) {
+  Names names(profile, entries);
+  Names settings = Names::OfSettings(profile);
+  settings.Check(entries.when, diagnostics);
+  for (const TextTemplate& path : entries.paths) settings.Check(path, diagnostics);
+  if (entries.count) settings.Check(*entries.count, diagnostics);
+  for (const Requirement& need : entries.require) {
+    settings.Check(need.file, diagnostics);
+    settings.Check(need.holds, diagnostics);
+    settings.Check(need.when, diagnostics);
+  }
+  names.CheckEntry(entries.id, diagnostics);
+  names.Check(entries.address, diagnostics);
+  for (const std::vector<TextTemplate>* list : {&entries.piece_of, &entries.board}) {
+    for (const TextTemplate& text : *list) names.CheckEntry(text, diagnostics);
+  }
+  for (const NodeSpec& node : entries.nodes) {
+    (node.each.empty() ? names : names.With("item")).CheckEntry(node.path, diagnostics);
+    names.Check(node.each, diagnostics);
+    names.Check(node.when, diagnostics);
+  }
+  for (const SkipRule& rule : entries.skip) {
+    names.Check(rule.when, diagnostics);
+    names.Check(rule.reason, diagnostics);
+  }
+  CheckAttributes(profile, entries, diagnostics);
+}
+
+void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
+  Names names({&profile});
+  for (const Entries& entries : profile.entries) CheckEntries(profile, entries, diagnostics);
   CheckContainer(profile.container, names, diagnostics);
-  for (const HealthCheck& check : profile.health) names.Check(check.when, diagnostics);
+  for (const HealthCheck& check : profile.health) {
+    names.Check(check.read, diagnostics);
+    names.Check(check.when, diagnostics);
+  }
   for (const ResourceSpec& spec : profile.resources) CheckResource(spec, names, diagnostics);
 }
 
@@ -217,6 +286,25 @@ void AddProfile(const NamedText& file, std::vector<Profile>& profiles, Diagnosti
   profiles.push_back(std::move(profile));
 }
 
+// The operator's lines go over those of the profile.
+void AddTables(Settings& settings, Diagnostics& diagnostics) {
+  for (const auto& [name, tables] : settings.config.tables) {
+    const SourcePos& pos = settings.config.tables_pos.at(name);
+    for (Profile& profile : settings.profiles) {
+      if (profile.name != name) continue;
+      std::vector<std::string> known;
+      for (const auto& [table, values] : profile.tables) known.push_back(table);
+      for (const auto& [table, values] : tables) {
+        if (!profile.tables.contains(table)) {
+          diagnostics.Error(
+              pos, fmt::format("profile '{}' has no table '{}'{}", name, table, DidYouMean(table, known)));
+        }
+        for (const auto& [from, to] : values) profile.tables[table][from] = to;
+      }
+    }
+  }
+}
+
 Settings Assemble(Config config, const std::vector<NamedText>& more_profiles, Diagnostics& diagnostics) {
   Settings settings;
   settings.config = std::move(config);
@@ -227,6 +315,7 @@ Settings Assemble(Config config, const std::vector<NamedText>& more_profiles, Di
   for (const NamedText& file : more_profiles) AddProfile(file, settings.profiles, diagnostics);
   std::sort(settings.profiles.begin(), settings.profiles.end(),
             [](const Profile& a, const Profile& b) { return a.name < b.name; });
+  AddTables(settings, diagnostics);
   CheckSettings(settings, diagnostics);
   return settings;
 }

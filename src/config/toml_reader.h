@@ -43,6 +43,8 @@ class TableReader {
   std::vector<int64_t> Ints(std::string_view key, int64_t least, int64_t most);
   std::optional<TextTemplate> Template(std::string_view key);
   std::vector<TextTemplate> Templates(std::string_view key);
+  // Of a node in the value of `key`.
+  std::optional<TextTemplate> TemplateOf(const toml::node& node, std::string_view key);
   // A regular expression that RE2 accepts.
   std::optional<std::string> Regex(std::string_view key);
   // A table of tests, or a string: the name of an attribute that must be true.
@@ -72,7 +74,6 @@ class TableReader {
 
  private:
   void WrongType(std::string_view key, std::string_view wanted);
-  std::optional<TextTemplate> TemplateOf(const toml::node& node, std::string_view key);
 
   const toml::table& table_;
   const std::string where_;

@@ -29,9 +29,153 @@
 namespace cleave {
 namespace {
 
+constexpr int kMostCounted = 4096;
+
 bool IsDigit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
-// card_2 before card_10.
+bool MatchesIds(const PciMatch& match, const PciFunction& function) {
+  if (match.vendor && function.vendor != match.vendor) return false;
+  if (!match.classes.empty()) {
+    std::string code = function.class_code ? fmt::format("0x{:06x}", *function.class_code) : "";
+    bool fits = std::any_of(match.classes.begin(), match.classes.end(),
+                            [&](const std::string& pattern) { return GlobMatch(pattern, code); });
+    if (!fits) return false;
+  }
+  return match.devices.empty() || std::any_of(match.devices.begin(), match.devices.end(),
+                                              [&](int device) { return function.device == device; });
+}
+
+bool MatchesDriver(const PciMatch& match, const PciFunction& function) {
+  return match.drivers.empty() ||
+         std::find(match.drivers.begin(), match.drivers.end(), function.driver) != match.drivers.end();
+}
+
+// The lowest PCI function on the way that the entry's `device` link leads, or else the entry itself.
+std::string AddressOf(const HostRoot& root, const std::string& entry) {
+  absl::StatusOr<std::string> path = root.Resolve(entry + "/device");
+  if (!path.ok() || root.ReadText(entry + "/device").ok()) path = root.Resolve(entry);
+  if (!path.ok()) return "";
+  std::vector<std::string> parts = Split(*path, '/');
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (PciAddress::Parse(*part)) return *part;
+  }
+  return "";
+}
+
+TextTemplate::Lookup SettingsLookup(const std::map<std::string, std::string>& settings) {
+  return [&settings](const std::string& name) -> std::optional<std::string> {
+    auto found = name.starts_with("settings.") ? settings.find(name.substr(9)) : settings.end();
+    return found == settings.end() ? std::nullopt : std::optional<std::string>(found->second);
+  };
+}
+
+bool HoldForSettings(const Condition& condition, const std::map<std::string, std::string>& settings) {
+  TextTemplate::Lookup lookup = SettingsLookup(settings);
+  return condition.Holds([&](const std::string& name) -> std::optional<AttributeValue> {
+    std::optional<std::string> value = lookup(name);
+    return value ? std::optional<AttributeValue>(*value) : std::nullopt;
+  });
+}
+
+// "" when the requirement is met, else what is missing.
+std::string Missing(const HostRoot& root, const Requirement& need,
+                    const std::map<std::string, std::string>& settings) {
+  std::string file = need.file.Expand(SettingsLookup(settings)).value_or("");
+  std::string holds = need.holds.Expand(SettingsLookup(settings)).value_or("");
+  std::vector<std::string> found = root.Glob(file);
+  if (found.empty()) return fmt::format("{} is not there", file);
+  re2::RE2 expression(holds, re2::RE2::Quiet);
+  bool held = holds.empty() || std::any_of(found.begin(), found.end(), [&](const std::string& path) {
+                absl::StatusOr<std::string> text = root.ReadText(path);
+                return text.ok() && re2::RE2::PartialMatch(*text, expression);
+              });
+  return held ? "" : fmt::format("no {} holds {}", file, holds);
+}
+
+bool MatchesUsb(const HostRoot& root, const UsbMatch& match, const std::string& path) {
+  auto read = [&](const char* name) -> std::optional<uint64_t> {
+    absl::StatusOr<std::string> text = root.ReadText(path + "/" + name);
+    return text.ok() ? ParseHex(*text) : std::nullopt;
+  };
+  if (read("idVendor") != static_cast<uint64_t>(*match.vendor)) return false;
+  std::optional<uint64_t> product = read("idProduct");
+  return match.products.empty() || std::any_of(match.products.begin(), match.products.end(), [&](int wanted) {
+           return product == static_cast<uint64_t>(wanted);
+         });
+}
+
+std::vector<std::string> PathsOf(const HostRoot& root, const Entries& entries,
+                                 const std::map<std::string, std::string>& settings) {
+  if (!entries.class_name.empty()) return root.Glob("sys/class/" + entries.class_name + "/*");
+  std::vector<std::string> paths;
+  if (entries.usb) {
+    for (const std::string& path : root.Glob("sys/bus/usb/devices/*")) {
+      if (MatchesUsb(root, *entries.usb, path)) paths.push_back(path);
+    }
+  }
+  for (const TextTemplate& pattern : entries.paths) {
+    absl::StatusOr<std::string> expanded = pattern.Expand(SettingsLookup(settings));
+    if (!expanded.ok() || expanded->empty()) continue;
+    for (std::string& path : root.Glob(*expanded)) paths.push_back(std::move(path));
+  }
+  return paths;
+}
+
+std::vector<Entry> Counted(const Entries& entries, const std::map<std::string, std::string>& settings,
+                           const Profile& profile, Inventory& inventory) {
+  std::string text = entries.count->Expand(SettingsLookup(settings)).value_or("");
+  std::optional<int64_t> number = ParseInt(text);
+  if (!number || *number < 0 || *number > kMostCounted) {
+    inventory.oddities.push_back(
+        {profile.name, fmt::format("'{}' is no number from 0 to {}", text, kMostCounted)});
+    return {};
+  }
+  std::vector<Entry> found;
+  for (int64_t i = 0; i < *number; ++i) found.push_back({std::to_string(i), std::to_string(i), "", ""});
+  return found;
+}
+
+std::vector<Entry> AllOf(const HostRoot& root, const Profile& profile, const Entries& entries,
+                         const std::map<std::string, std::string>& settings, Inventory& inventory) {
+  if (entries.count) return Counted(entries, settings, profile, inventory);
+  std::vector<Entry> found;
+  if (entries.class_name.empty() && entries.paths.empty() && !entries.usb) {
+    for (const PciFunction& function : inventory.functions) {
+      bool known_bad = entries.unsupported.contains(function.device.value_or(-1));
+      if (!known_bad && Matches(*entries.pci, function))
+        found.push_back({FunctionPath(function), function.address, function.address, function.address});
+    }
+    return found;
+  }
+  re2::RE2 pattern(entries.name_pattern.empty() ? ".*" : entries.name_pattern, re2::RE2::Quiet);
+  for (const std::string& path : PathsOf(root, entries, settings)) {
+    Entry entry{path, BaseName(path), "", ""};
+    if (!re2::RE2::FullMatch(entry.name, pattern)) continue;
+    entry.near = AddressOf(root, path);
+    // A USB device is not its controller, which has others too.
+    if (!entries.usb && entries.address.empty()) entry.address = entry.near;
+    if (entries.pci && entries.address.empty()) {
+      const PciFunction* function = inventory.Function(entry.near);
+      if (function == nullptr || !Matches(*entries.pci, *function)) continue;
+    }
+    found.push_back(std::move(entry));
+  }
+  return found;
+}
+
+std::string WhyNot(const Entries& entries, const PciFunction& function) {
+  if (auto reason = entries.unsupported.find(function.device.value_or(-1));
+      reason != entries.unsupported.end())
+    return reason->second;
+  if (function.driver.empty()) return "no driver is bound to it";
+  if (!MatchesDriver(*entries.pci, function)) return fmt::format("it is bound to {}", function.driver);
+  if (!entries.class_name.empty())
+    return fmt::format("its driver shows no entry in /sys/class/{}", entries.class_name);
+  return "its driver does not show it";
+}
+
+}  // namespace
+
 bool NaturalLess(std::string_view a, std::string_view b) {
   while (!a.empty() && !b.empty()) {
     if (IsDigit(a.front()) && IsDigit(b.front())) {
@@ -56,194 +200,42 @@ bool NaturalLess(std::string_view a, std::string_view b) {
   return a.empty() && !b.empty();
 }
 
-bool MatchesIds(const PciMatch& match, const PciFunction& function) {
-  if (match.vendor && function.vendor != match.vendor) return false;
-  if (match.class_code && function.class_code != match.class_code) return false;
-  return match.devices.empty() || std::any_of(match.devices.begin(), match.devices.end(),
-                                              [&](int device) { return function.device == device; });
+bool Matches(const PciMatch& match, const PciFunction& function) {
+  return MatchesIds(match, function) && MatchesDriver(match, function);
 }
 
-bool MatchesDriver(const PciMatch& match, const PciFunction& function) {
-  return match.drivers.empty() ||
-         std::find(match.drivers.begin(), match.drivers.end(), function.driver) != match.drivers.end();
-}
-
-// The PCI function that a class entry belongs to: the lowest one on the way that its `device` link leads.
-std::string AddressOf(const HostRoot& root, const std::string& entry) {
-  absl::StatusOr<std::string> path = root.Resolve(entry + "/device");
-  if (!path.ok()) return "";
-  std::vector<std::string> parts = Split(*path, '/');
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    if (PciAddress::Parse(*part)) return *part;
-  }
-  return "";
-}
-
-std::string WhyNot(const Profile& profile, const PciFunction& function) {
-  const Entries& entries = profile.entries;
-  if (auto reason = entries.unsupported.find(function.device.value_or(-1));
-      reason != entries.unsupported.end())
-    return reason->second;
-  if (function.driver.empty()) return "no driver is bound to it";
-  if (!MatchesDriver(*entries.pci, function)) return fmt::format("it is bound to {}", function.driver);
-  return fmt::format("its driver shows no entry in /sys/class/{}", entries.class_name);
-}
-
-std::vector<Entry> ClassEntries(const HostRoot& root, const Profile& profile, const Inventory& inventory) {
-  std::vector<Entry> found;
-  const Entries& entries = profile.entries;
-  std::string folder = "sys/class/" + entries.class_name;
-  absl::StatusOr<std::vector<std::string>> names = root.List(folder);
-  if (!names.ok()) return found;  // the driver is not loaded
-  for (const std::string& name : *names) {
-    if (!entries.name_pattern.empty() &&
-        !re2::RE2::FullMatch(name, re2::RE2(entries.name_pattern, re2::RE2::Quiet)))
-      continue;
-    Entry entry{folder + "/" + name, name, AddressOf(root, folder + "/" + name)};
-    if (entries.pci) {
-      const PciFunction* function = inventory.Function(entry.address);
-      if (function == nullptr || !MatchesIds(*entries.pci, *function) ||
-          !MatchesDriver(*entries.pci, *function))
-        continue;
-    }
-    found.push_back(std::move(entry));
-  }
-  return found;
-}
-
-std::optional<std::string> TakeSource(const HostRoot& root, const AttributeRule& rule,
-                                      const Inventory& inventory, const Card& card,
-                                      const std::string& attribute, std::vector<Oddity>& oddities) {
-  std::string path = card.entry + "/" + rule.from;
-  if (rule.from.find_first_of("*?[") != std::string::npos && rule.source != AttributeSource::kOf) {
-    std::vector<std::string> found = root.Glob(path);
-    if (found.empty()) return std::nullopt;
-    path = found.front();
-  }
-  switch (rule.source) {
-    case AttributeSource::kName:
-      return BaseName(card.entry);
-    case AttributeSource::kRead: {
-      absl::StatusOr<std::string> text = root.ReadText(path);
-      if (!text.ok() && !absl::IsNotFound(text.status())) {
-        oddities.push_back({card.id.empty() ? card.entry : card.id,
-                            fmt::format("{}: {}", attribute, MessageOf(text.status()))});
-      }
-      if (!text.ok() || text->empty()) return std::nullopt;
-      return *text;
-    }
-    case AttributeSource::kLink: {
-      absl::StatusOr<std::string> target = root.ReadLink(path);
-      return target.ok() ? std::optional<std::string>(BaseName(*target)) : std::nullopt;
-    }
-    case AttributeSource::kOf: {
-      std::optional<AttributeValue> value = CardLookup(card, inventory, nullptr)(rule.from);
-      return value ? std::optional<std::string>(ToText(*value)) : std::nullopt;
-    }
-  }
-  return std::nullopt;
-}
-
-// Group 1 of the match, or all of it when the expression has no group.
-std::optional<std::string> MatchText(const AttributeRule& rule, const std::string& text) {
-  re2::RE2 expression(rule.match, re2::RE2::Quiet);
-  std::array<re2::StringPiece, 2> groups;
-  int count = expression.NumberOfCapturingGroups() > 0 ? 2 : 1;
-  re2::RE2::Anchor anchor =
-      rule.source == AttributeSource::kName ? re2::RE2::ANCHOR_BOTH : re2::RE2::UNANCHORED;
-  if (!expression.Match(text, 0, text.size(), anchor, groups.data(), count)) return std::nullopt;
-  return groups[static_cast<size_t>(count) - 1].as_string();
-}
-
-std::optional<AttributeValue> ApplyRule(const AttributeRule& rule, std::string text) {
-  if (!rule.match.empty()) {
-    std::optional<std::string> matched = MatchText(rule, text);
-    if (!matched) return std::nullopt;
-    text = *std::move(matched);
-  }
-  if (auto other = rule.alias.find(text); other != rule.alias.end()) text = other->second;
-  if (!rule.map.empty()) {
-    auto mapped = rule.map.find(text);
-    return mapped == rule.map.end() ? std::nullopt : std::optional<AttributeValue>(mapped->second);
-  }
-  if (!rule.is.empty()) return re2::RE2::PartialMatch(text, re2::RE2(rule.is, re2::RE2::Quiet));
-  if (!rule.is_not.empty()) return !re2::RE2::PartialMatch(text, re2::RE2(rule.is_not, re2::RE2::Quiet));
-  return text;
-}
-
-}  // namespace
-
-std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, Inventory& inventory) {
-  const Entries& entries = profile.entries;
-  std::vector<Entry> found;
-  if (!entries.class_name.empty()) {
-    found = ClassEntries(root, profile, inventory);
-  } else {
-    for (const PciFunction& function : inventory.functions) {
-      bool known_bad = entries.unsupported.contains(function.device.value_or(-1));
-      if (known_bad || !MatchesIds(*entries.pci, function) || !MatchesDriver(*entries.pci, function))
-        continue;
-      found.push_back({FunctionPath(function), function.address, function.address});
-    }
-  }
-  if (entries.pci && entries.pci->vendor) {
-    std::set<std::string> taken;
-    for (const Entry& entry : found) taken.insert(entry.address);
-    for (const PciFunction& function : inventory.functions) {
-      if (!MatchesIds(*entries.pci, function) || taken.contains(function.address)) continue;
-      inventory.not_cards.push_back({function.address, profile.name, WhyNot(profile, function)});
-    }
+std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, const Entries& entries,
+                               const std::map<std::string, std::string>& settings, Inventory& inventory) {
+  if (!HoldForSettings(entries.when, settings)) return {};
+  std::vector<Entry> found = AllOf(root, profile, entries, settings, inventory);
+  if (found.empty()) return found;
+  for (const Requirement& need : entries.require) {
+    if (!HoldForSettings(need.when, settings)) continue;
+    std::string missing = Missing(root, need, settings);
+    if (missing.empty()) continue;
+    inventory.oddities.push_back({profile.name, fmt::format("offers no {}: {}", entries.kind, missing)});
+    return {};
   }
   std::sort(found.begin(), found.end(), [](const Entry& a, const Entry& b) {
     std::optional<PciAddress> left = PciAddress::Parse(a.address);
     std::optional<PciAddress> right = PciAddress::Parse(b.address);
     if (left != right) return left < right;
-    return NaturalLess(a.name, b.name);
+    return NaturalLess(a.path, b.path);
   });
   return found;
 }
 
-void ReadAttributes(const HostRoot& root, const Profile& profile,
-                    const std::map<std::string, std::string>& settings, const Inventory& inventory,
-                    Card& card, std::vector<Oddity>& oddities) {
-  Condition::Lookup lookup = CardLookup(card, inventory, &settings);
-  for (const Attribute& attribute : profile.entries.attributes) {
-    for (const AttributeRule& rule : attribute.rules) {
-      if (!rule.when.Holds(lookup)) continue;
-      std::optional<std::string> text = TakeSource(root, rule, inventory, card, attribute.name, oddities);
-      std::optional<AttributeValue> value = text ? ApplyRule(rule, *std::move(text)) : std::nullopt;
-      if (!value) continue;
-      card.attributes[attribute.name] = *std::move(value);
+void NoteOthers(const Profile& profile, const std::map<std::string, std::string>& settings,
+                const std::set<std::string>& taken, Inventory& inventory) {
+  for (const PciFunction& function : inventory.functions) {
+    if (taken.contains(function.address)) continue;
+    for (const Entries& entries : profile.entries) {
+      if (!entries.pci || !entries.pci->vendor || !HoldForSettings(entries.when, settings)) continue;
+      if (!MatchesIds(*entries.pci, function)) continue;
+      inventory.not_cards.push_back({function.address, profile.name, WhyNot(entries, function)});
       break;
     }
   }
-}
-
-absl::Status NameCard(const HostRoot& root, const Profile& profile,
-                      const std::map<std::string, std::string>& settings, const Inventory& inventory,
-                      Card& card) {
-  TextTemplate::Lookup facts = CardTextLookup(card, inventory, &settings);
-  // Here, and only here, a placeholder may be a file below the entry.
-  TextTemplate::Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
-    if (name.find('/') == std::string::npos) return facts(name);
-    absl::StatusOr<std::string> text = root.ReadText(card.entry + "/" + name);
-    return text.ok() && !text->empty() ? std::optional<std::string>(*text) : std::nullopt;
-  };
-  auto first_of = [&](const std::vector<TextTemplate>& templates) -> std::string {
-    for (const TextTemplate& text : templates) {
-      if (absl::StatusOr<std::string> value = text.Expand(lookup); value.ok()) return *value;
-    }
-    return "";
-  };
-  CLEAVE_ASSIGN_OR_RETURN(card.id, profile.entries.id.Expand(lookup));
-  card.board = first_of(profile.entries.board);
-  card.piece_of = first_of(profile.entries.piece_of);
-  card.nodes.clear();
-  for (const auto& [role, path] : profile.entries.nodes) {
-    if (absl::StatusOr<std::string> value = path.Expand(lookup); value.ok())
-      card.nodes.emplace_back(role, *value);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace cleave

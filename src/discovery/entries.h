@@ -4,7 +4,9 @@
 #define CLEAVE_DISCOVERY_ENTRIES_H_
 
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,22 +21,42 @@ struct Entry {
   std::string path;     // below the root
   std::string name;     // last component
   std::string address;  // of its PCI function; "" when it has none
+  std::string near;     // of the function that it hangs on, for its NUMA node; "" when there is none
 };
 
-// The entries of `profile`, in PCI-walk order, then by name with numbers by value. Functions of the profile's
-// vendor that are no entry go to inventory.not_cards.
-std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, Inventory& inventory);
+// card_2 before card_10.
+bool NaturalLess(std::string_view a, std::string_view b);
+
+// True when the function has the ids and the driver that `match` asks for.
+bool Matches(const PciMatch& match, const PciFunction& function);
+
+// The entries of one kind, in PCI-walk order, then by path with numbers by value. What [entries] requires and
+// the host lacks is an oddity, and nothing is found.
+std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, const Entries& entries,
+                               const std::map<std::string, std::string>& settings, Inventory& inventory);
+
+// Functions that a kind of entries is about and that are none, with the reason, to inventory.not_cards.
+// `taken`: addresses of all entries of the profile.
+void NoteOthers(const Profile& profile, const std::map<std::string, std::string>& settings,
+                const std::set<std::string>& taken, Inventory& inventory);
 
 // The attributes of one entry, as the profile's rules find them now; those without a value are left out,
-// defaults not yet applied. What cannot be read although it is there is an oddity of `card`.
-void ReadAttributes(const HostRoot& root, const Profile& profile,
-                    const std::map<std::string, std::string>& settings, const Inventory& inventory,
-                    Card& card, std::vector<Oddity>& oddities);
+// defaults not yet applied. What cannot be read although it is there is an oddity of `card`. Returns the
+// names of those that are known to have no value now, because nothing that fits is there.
+std::set<std::string> ReadAttributes(const HostRoot& root, const Profile& profile, const Entries& entries,
+                                     const std::map<std::string, std::string>& settings,
+                                     const Inventory& inventory, Card& card, std::vector<Oddity>& oddities);
 
 // Fills id, board, piece_of and nodes from the card's attributes. NOT_FOUND when the id has no value.
-absl::Status NameCard(const HostRoot& root, const Profile& profile,
+absl::Status NameCard(const HostRoot& root, const Entries& entries,
                       const std::map<std::string, std::string>& settings, const Inventory& inventory,
                       Card& card);
+
+// `path` of an attribute, node or health check, from the entry or from the root.
+std::string FromEntry(const Card& card, std::string_view path);
+
+// What a path with shell patterns finds, in natural order; a path without is itself, there or not.
+std::vector<std::string> FindPaths(const HostRoot& root, const std::string& path);
 
 }  // namespace cleave
 

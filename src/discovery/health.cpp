@@ -5,6 +5,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -16,7 +17,10 @@
 #include "absl/status/statusor.h"
 #include "base/host_root.h"
 #include "base/strings.h"
+#include "config/condition.h"
 #include "config/profile.h"
+#include "config/text_template.h"
+#include "discovery/entries.h"
 #include "discovery/inventory.h"
 
 namespace cleave {
@@ -26,13 +30,21 @@ bool Finds(const std::string& expression, const std::string& text) {
   return re2::RE2::PartialMatch(text, re2::RE2(expression, re2::RE2::Quiet));
 }
 
-// The first file that matches, trimmed.
+// The first file that matches, as it is.
 absl::StatusOr<std::string> ReadFirst(const HostRoot& root, const Card& card, const std::string& path) {
-  std::string full = card.entry + "/" + path;
-  if (path.find_first_of("*?[") == std::string::npos) return root.Read(full);
-  std::vector<std::string> found = root.Glob(full);
-  if (found.empty()) return absl::NotFoundError("/" + full + ": no such file");
+  std::vector<std::string> found = FindPaths(root, FromEntry(card, path));
+  if (found.empty()) return absl::NotFoundError("/" + FromEntry(card, path) + ": no such file");
   return root.Read(found.front());
+}
+
+// Group 1 of the match, or all of it when the expression has no group.
+std::optional<std::string> FirstGroup(const std::string& match, const std::string& text) {
+  re2::RE2 expression(match, re2::RE2::Quiet);
+  std::array<re2::StringPiece, 2> groups;
+  int count = expression.NumberOfCapturingGroups() > 0 ? 2 : 1;
+  if (!expression.Match(text, 0, text.size(), re2::RE2::UNANCHORED, groups.data(), count))
+    return std::nullopt;
+  return groups[static_cast<size_t>(count) - 1].as_string();
 }
 
 std::string HexDigits(std::string_view bytes) {
@@ -62,12 +74,13 @@ std::optional<bool> Compare(const HostRoot& root, const HealthCheck& check, cons
 
 }  // namespace
 
-std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthCheck& check, const Card& card,
-                                          Clock::time_point now, CheckState& state, std::string& reason) {
-  absl::StatusOr<std::string> content = ReadFirst(root, card, check.read);
+std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthCheck& check,
+                                          const std::string& path, const Card& card, Clock::time_point now,
+                                          CheckState& state, std::string& reason) {
+  absl::StatusOr<std::string> content = ReadFirst(root, card, path);
   if (!content.ok()) {
     if (!check.absent_is_bad || !absl::IsNotFound(content.status())) return std::nullopt;
-    reason = fmt::format("{}: {} is not there", check.name, check.read);
+    reason = fmt::format("{}: {} is not there", check.name, path);
     return false;
   }
   std::string value(Trim(*content));
@@ -77,6 +90,11 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
     const auto count = static_cast<size_t>(length);
     if (content->size() < first + count) return std::nullopt;
     value = HexDigits(std::string_view(*content).substr(first, count));
+  }
+  if (!check.match.empty()) {
+    std::optional<std::string> group = FirstGroup(check.match, value);
+    if (!group) return std::nullopt;
+    value = *std::move(group);
   }
   if (check.must_change) {
     if (!root.live()) return std::nullopt;
@@ -89,13 +107,13 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
       return first ? std::nullopt : std::optional<bool>(true);
     }
     if (now - state.changed < check.within) return std::nullopt;
-    reason = fmt::format("{}: {} has not changed for {} ms", check.name, check.read,
+    reason = fmt::format("{}: {} has not changed for {} ms", check.name, path,
                          std::chrono::duration_cast<std::chrono::milliseconds>(now - state.changed).count());
     return false;
   }
   if (!check.is.empty() || !check.is_not.empty()) {
     bool good = check.is.empty() ? !Finds(check.is_not, value) : Finds(check.is, value);
-    if (!good) reason = fmt::format("{}: {} reads {}", check.name, check.read, value);
+    if (!good) reason = fmt::format("{}: {} reads {}", check.name, path, value);
     return good;
   }
   return Compare(root, check, card, value, reason);
@@ -104,6 +122,10 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
 void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup,
                            Clock::time_point now, Card& card) {
   std::map<std::string, CheckState>& states = states_[KeyOf(card)];
+  TextTemplate::Lookup text = [&](const std::string& name) -> std::optional<std::string> {
+    std::optional<AttributeValue> value = lookup(name);
+    return value ? std::optional<std::string>(ToText(*value)) : std::nullopt;
+  };
   card.health = Health::kHealthy;
   card.reason.clear();
   card.warnings.clear();
@@ -114,7 +136,9 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
     }
     CheckState& state = states[check.name];
     std::string reason;
-    std::optional<bool> good = Sample(root, check, card, now, state, reason);
+    std::optional<bool> good;
+    absl::StatusOr<std::string> path = check.read.Expand(text);
+    if (path.ok()) good = Sample(root, check, *path, card, now, state, reason);
     if (good && *good == state.bad) {  // contradicts the verdict
       ++state.streak;
       int needed = state.bad ? check.recover : check.strikes;

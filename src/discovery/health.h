@@ -52,8 +52,9 @@ class HealthMonitor {
     bool sampled = false;
   };
   // True: good, false: bad (reason set), nullopt: no opinion.
-  static std::optional<bool> Sample(const HostRoot& root, const HealthCheck& check, const Card& card,
-                                    Clock::time_point now, CheckState& state, std::string& reason);
+  static std::optional<bool> Sample(const HostRoot& root, const HealthCheck& check, const std::string& path,
+                                    const Card& card, Clock::time_point now, CheckState& state,
+                                    std::string& reason);
 
   std::map<std::string, std::map<std::string, CheckState>> states_;  // by card key, check name
 };

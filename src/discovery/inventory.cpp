@@ -32,9 +32,22 @@ std::optional<AttributeValue> PciValue(std::string_view name, const PciFunction&
   if (name == "class") return hex(function.class_code, 6);
   if (name == "driver") return text(function.driver);
   if (name == "iommu_group") return text(function.iommu_group);
+  if (name == "iommu_peers") return static_cast<int64_t>(function.iommu_peers.size());
   if (name == "physfn") return text(function.physfn);
   if (name == "numa_node" && function.numa_node) return static_cast<int64_t>(*function.numa_node);
   return std::nullopt;
+}
+
+// How many functions of its IOMMU group a driver of the host's own holds: then the group is not viable.
+// Source: kernel Documentation/driver-api/vfio.rst; drivers/vfio/vfio_main.c and the vfio-pci variants in
+// drivers/vfio/pci, all of which have "vfio" in their name.
+int64_t Foreign(const PciFunction& function, const Inventory& inventory) {
+  return std::count_if(function.iommu_peers.begin(), function.iommu_peers.end(),
+                       [&](const std::string& address) {
+                         const PciFunction* peer = inventory.Function(address);
+                         return peer != nullptr && !peer->driver.empty() && peer->driver != "pci-stub" &&
+                                peer->driver.find("vfio") == std::string::npos;
+                       });
 }
 
 std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card, const Inventory& inventory,
@@ -42,6 +55,7 @@ std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card,
   if (auto found = card.attributes.find(name); found != card.attributes.end()) return found->second;
   if (name.starts_with("pci.")) {
     const PciFunction* function = inventory.Function(card.address);
+    if (function != nullptr && name == "pci.iommu_foreign") return Foreign(*function, inventory);
     return function == nullptr ? std::nullopt : PciValue(std::string_view(name).substr(4), *function);
   }
   if (name.starts_with("settings.")) {
@@ -58,6 +72,8 @@ std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card,
   if (name == "id" || name == "card") return card.id;
   if (name == "name") return BaseName(card.entry);
   if (name == "profile") return card.profile;
+  if (name == "kind") return card.kind;
+  if (name == "path") return "/" + card.entry;
   if (name == "pieces") return static_cast<int64_t>(card.pieces);
   if (name == "piece") return static_cast<int64_t>(card.piece);
   if (name == "address" && !card.address.empty()) return card.address;

@@ -45,12 +45,13 @@ struct PciFunction {
   std::optional<int> class_code;  // 24 bits
   std::optional<int> vendor;
   std::optional<int> device;
-  std::string driver;            // "": none
-  std::string iommu_group;       // "": none
-  std::string physfn;            // of a virtual function, its physical one
-  std::optional<int> numa_node;  // as the kernel says; its -1 is nullopt
-  std::vector<int> numa_nodes;   // that node, else the nodes of its local CPUs; empty: unknown
-  std::string link;              // "16.0 GT/s x16" as it runs now; "" unknown
+  std::string driver;                    // "": none
+  std::string iommu_group;               // "": none
+  std::vector<std::string> iommu_peers;  // addresses of the other functions in it, bridges aside
+  std::string physfn;                    // of a virtual function, its physical one
+  std::optional<int> numa_node;          // as the kernel says; its -1 is nullopt
+  std::vector<int> numa_nodes;           // that node, else the nodes of its local CPUs; empty: unknown
+  std::string link;                      // "16.0 GT/s x16" as it runs now; "" unknown
   bool operator==(const PciFunction&) const = default;
 };
 
@@ -60,10 +61,12 @@ std::string ToString(Health health);
 struct Card {
   std::string id;  // stable over reboots, driver reloads and hot-plug
   std::string profile;
+  std::string kind;     // of its [[entries]]
   std::string entry;    // path of its class entry or function, below the root
   std::string address;  // of its PCI function; "" when it has none
   std::map<std::string, AttributeValue> attributes;
   std::vector<std::pair<std::string, std::string>> nodes;  // role, path of the device node
+  std::vector<std::string> shared_nodes;                   // those of them that other cards have too
   std::vector<int> numa_nodes;                             // at most one for a single function
   std::string board;     // cards of one profile with the same board are joined by it; "": none
   std::string piece_of;  // cards of one profile with the same value are pieces of one; "": whole
@@ -79,7 +82,7 @@ struct Card {
 
 // A function that looks like a card but is none we can offer.
 struct NotACard {
-  std::string address;
+  std::string address;  // or the name of the entry, where there is no function
   std::string profile;
   std::string reason;
   bool operator==(const NotACard&) const = default;

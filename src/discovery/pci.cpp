@@ -68,6 +68,19 @@ std::optional<std::vector<int>> LocalCpus(const HostRoot& root, const std::strin
   return std::nullopt;
 }
 
+// The other functions of its IOMMU group; bridges never stand in the way of a guest.
+std::vector<std::string> IommuPeers(const HostRoot& root, const std::string& path, const std::string& self) {
+  std::vector<std::string> peers;
+  absl::StatusOr<std::vector<std::string>> names = root.List(path + "/iommu_group/devices");
+  if (!names.ok()) return peers;
+  for (const std::string& name : *names) {
+    std::optional<int> code = ReadInt(root, fmt::format("{}/{}/class", kDevices, name));
+    bool is_bridge = code && *code >> 8 == 0x0604;
+    if (name != self && PciAddress::Parse(name) && !is_bridge) peers.push_back(name);
+  }
+  return peers;
+}
+
 }  // namespace
 
 std::vector<NumaNode> ReadNumaNodes(const HostRoot& root, std::vector<Oddity>& oddities) {
@@ -159,6 +172,7 @@ std::vector<PciFunction> ReadFunctions(const HostRoot& root, SeenFunctions& seen
 void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFunction& function) {
   std::string path = FunctionPath(function);
   function.iommu_group = LinkName(root, path + "/iommu_group");
+  function.iommu_peers = IommuPeers(root, path, function.address);
   function.physfn = LinkName(root, path + "/physfn");
   function.numa_node = ReadInt(root, path + "/numa_node");
   if (function.numa_node && *function.numa_node < 0) function.numa_node.reset();

@@ -33,15 +33,21 @@ bool IsActive(const Settings& settings, const Profile& profile) {
   return settings.config.profiles.empty() ? profile.is_default : settings.Named(profile);
 }
 
+// A host that makes other pieces of a card takes the old ones away first: so long their number stays.
+constexpr std::chrono::seconds kPiecesSettle{5};
+
 // Attributes of before that are missing now: a driver that resets a device answers ENODATA for a while.
-void KeepOldAttributes(const Card& old, Card& card) {
-  for (const auto& [name, value] : old.attributes) card.attributes.try_emplace(name, value);
+// `absent`: those that are not merely unreadable.
+void KeepOldAttributes(const Card& old, const std::set<std::string>& absent, Card& card) {
+  for (const auto& [name, value] : old.attributes) {
+    if (!absent.contains(name)) card.attributes.try_emplace(name, value);
+  }
 }
 
 // Defaults for what is missing. True while an attribute may still come.
-bool ApplyDefaults(const Profile& profile, bool live, std::chrono::milliseconds age, Card& card) {
+bool ApplyDefaults(const Entries& entries, bool live, std::chrono::milliseconds age, Card& card) {
   bool waiting = false;
-  for (const Attribute& attribute : profile.entries.attributes) {
+  for (const Attribute& attribute : entries.attributes) {
     if (card.attributes.contains(attribute.name)) continue;
     if (live && age < attribute.wait) {
       waiting = true;
@@ -50,21 +56,6 @@ bool ApplyDefaults(const Profile& profile, bool live, std::chrono::milliseconds 
     }
   }
   return waiting;
-}
-
-// Pieces are numbered in the order of the cards, over those that are there.
-void CountPieces(std::vector<Card>& cards) {
-  std::map<std::pair<std::string, std::string>, std::vector<Card*>> whole;
-  for (Card& card : cards) {
-    if (!card.piece_of.empty()) whole[{card.profile, card.piece_of}].push_back(&card);
-  }
-  for (auto& [key, pieces] : whole) {
-    int number = 0;
-    for (Card* card : pieces) {
-      card->piece = number++;
-      card->pieces = static_cast<int>(pieces.size());
-    }
-  }
 }
 
 void CheckNodes(const HostRoot& root, Card& card) {
@@ -87,58 +78,129 @@ Inventory Scanner::Scan(Clock::time_point now) {
   look_again_.reset();
   for (auto& [key, known] : known_) known.seen = false;
   for (const Profile& profile : settings_->profiles) {
-    if (IsActive(*settings_, profile)) ScanProfile(profile, now, inventory);
+    if (!IsActive(*settings_, profile)) continue;
+    const std::map<std::string, std::string> settings = settings_->Values(profile);
+    std::set<std::string> taken;
+    for (const Entries& entries : profile.entries) {
+      for (const Entry& entry : FindEntries(root_, profile, entries, settings, inventory)) {
+        taken.insert(entry.near);
+        taken.insert(Look(profile, entries, settings, entry, now, inventory));
+      }
+    }
+    NoteOthers(profile, settings, taken, inventory);
   }
   Remember(now, inventory);
   auto walk = [](const Card& card) { return std::tuple(PciAddress::Parse(card.address), card.profile); };
   std::stable_sort(inventory.cards.begin(), inventory.cards.end(),
                    [&](const Card& a, const Card& b) { return walk(a) < walk(b); });
-  CountPieces(inventory.cards);
+  CountPieces(now, inventory);
   std::sort(inventory.oddities.begin(), inventory.oddities.end());
   return inventory;
 }
 
-void Scanner::ScanProfile(const Profile& profile, Clock::time_point now, Inventory& inventory) {
-  std::vector<Entry> entries = FindEntries(root_, profile, inventory);
-  const std::map<std::string, std::string> settings = settings_->Values(profile);
-  bool has_dev = root_.Exists("dev");  // a captured /sys alone says nothing about device nodes
-  for (const Entry& entry : entries) {
-    Card card;
-    card.profile = profile.name;
-    card.entry = entry.path;
-    card.address = entry.address;
-    if (const PciFunction* function = inventory.Function(entry.address)) {
-      auto& writable = inventory.functions[static_cast<size_t>(function - inventory.functions.data())];
-      if (!options_.all_functions) ReadDetails(root_, inventory.numa_nodes, writable);
-      if (function->numa_nodes.size() == 1) card.numa_nodes = function->numa_nodes;
+// The function of an entry whose profile says itself how to find it, with the attributes that hang on it.
+// False when it is not one that the profile asks for.
+bool Scanner::FindFunction(const Profile& profile, const Entries& entries,
+                           const std::map<std::string, std::string>& settings, Inventory& inventory,
+                           Card& card, std::set<std::string>& absent, std::vector<Oddity>& oddities) {
+  absent = ReadAttributes(root_, profile, entries, settings, inventory, card, oddities);
+  if (entries.address.empty()) return true;
+  absl::StatusOr<std::string> address = entries.address.Expand(CardTextLookup(card, inventory, &settings));
+  if (const PciFunction* function = address.ok() ? inventory.Function(*address) : nullptr) {
+    if (entries.pci && !Matches(*entries.pci, *function)) return false;
+    card.address = function->address;
+    TakeNuma(card.address, inventory, card);
+    oddities.clear();
+    absent = ReadAttributes(root_, profile, entries, settings, inventory, card, oddities);
+  } else if (entries.pci) {
+    (void)Skip(entries, settings, inventory, card);
+    return false;
+  }
+  return true;
+}
+
+void Scanner::TakeNuma(const std::string& address, Inventory& inventory, Card& card) {
+  const PciFunction* function = inventory.Function(address);
+  if (function == nullptr) return;
+  auto& writable = inventory.functions[static_cast<size_t>(function - inventory.functions.data())];
+  if (!options_.all_functions) ReadDetails(root_, inventory.numa_nodes, writable);
+  if (function->numa_nodes.size() == 1) card.numa_nodes = function->numa_nodes;
+}
+
+// Returns the address of its function, "" when there is none.
+std::string Scanner::Look(const Profile& profile, const Entries& entries,
+                          const std::map<std::string, std::string>& settings, const Entry& entry,
+                          Clock::time_point now, Inventory& inventory) {
+  Card card;
+  card.profile = profile.name;
+  card.kind = entries.kind;
+  card.entry = entry.path;
+  card.address = entry.address;
+  TakeNuma(entry.near, inventory, card);
+  std::vector<Oddity> oddities;
+  std::set<std::string> absent;
+  if (!FindFunction(profile, entries, settings, inventory, card, absent, oddities)) return "";
+  if (absl::Status named = NameCard(root_, entries, settings, inventory, card); !named.ok()) {
+    if (Skip(entries, settings, inventory, card)) return card.address;
+    inventory.oddities.push_back({entry.name, "has no id yet: " + MessageOf(named)});
+    look_again_ = kWaitStep;
+    return card.address;
+  }
+  std::string key = HealthMonitor::KeyOf(card);
+  auto known = known_.find(key);
+  if (known != known_.end() && known->second.seen) {
+    inventory.oddities.push_back({card.id, fmt::format("{} and {} are the same card; the first counts",
+                                                       BaseName(known->second.card.entry), entry.name)});
+    return card.address;
+  }
+  if (known != known_.end()) KeepOldAttributes(known->second.card, absent, card);
+  auto first_seen = known == known_.end() ? now : known->second.first_seen;
+  auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - first_seen);
+  card.waiting = ApplyDefaults(entries, root_.live(), age, card);
+  // Board, pieces and nodes may hang on an attribute that was kept or has a default.
+  (void)NameCard(root_, entries, settings, inventory, card);
+  if (Skip(entries, settings, inventory, card)) return card.address;
+  for (Oddity& oddity : oddities) inventory.oddities.push_back({card.id, std::move(oddity.text)});
+  health_.Assess(root_, profile, CardLookup(card, inventory, &settings), now, card);
+  if (root_.Exists("dev")) CheckNodes(root_, card);  // a captured /sys alone says nothing about device nodes
+  if (card.waiting || health_.InDoubt(key)) look_again_ = kWaitStep;
+  known_[key] = {.first_seen = first_seen, .last_seen = now, .card = card, .seen = true};
+  inventory.cards.push_back(card);
+  return card.address;
+}
+
+// True when the profile says that this entry is not offered.
+bool Scanner::Skip(const Entries& entries, const std::map<std::string, std::string>& settings,
+                   Inventory& inventory, const Card& card) {
+  for (const SkipRule& rule : entries.skip) {
+    if (!rule.when.Holds(CardLookup(card, inventory, &settings))) continue;
+    absl::StatusOr<std::string> reason = rule.reason.Expand(CardTextLookup(card, inventory, &settings));
+    inventory.not_cards.push_back({card.address.empty() ? BaseName(card.entry) : card.address, card.profile,
+                                   reason.ok() ? *reason : rule.reason.source()});
+    return true;
+  }
+  return false;
+}
+
+// Pieces are numbered in the order of the cards, over those that are there or have only just gone.
+void Scanner::CountPieces(Clock::time_point now, Inventory& inventory) {
+  std::map<std::pair<std::string, std::string>, std::vector<Card*>> whole;
+  for (Card& card : inventory.cards) {
+    if (card.piece_of.empty()) continue;
+    const Known& known = known_.at(HealthMonitor::KeyOf(card));
+    bool counts = card.present || (root_.live() && now - known.last_seen < kPiecesSettle);
+    if (counts) whole[{card.profile, card.piece_of}].push_back(&card);
+    if (counts && !card.present) look_again_ = kWaitStep;
+  }
+  for (auto& [key, pieces] : whole) {
+    int number = 0;
+    for (Card* card : pieces) {
+      card->piece = number++;
+      card->pieces = static_cast<int>(pieces.size());
+      Card& remembered = known_.at(HealthMonitor::KeyOf(*card)).card;
+      remembered.piece = card->piece;
+      remembered.pieces = card->pieces;
     }
-    std::vector<Oddity> oddities;
-    ReadAttributes(root_, profile, settings, inventory, card, oddities);
-    if (absl::Status named = NameCard(root_, profile, settings, inventory, card); !named.ok()) {
-      inventory.oddities.push_back({entry.name, "has no id yet: " + MessageOf(named)});
-      look_again_ = kWaitStep;
-      continue;
-    }
-    std::string key = HealthMonitor::KeyOf(card);
-    auto [known, added] = known_.try_emplace(key);
-    if (known->second.seen) {
-      inventory.oddities.push_back({card.id, fmt::format("{} and {} are the same card; the first counts",
-                                                         BaseName(known->second.card.entry), entry.name)});
-      continue;
-    }
-    if (added) known->second.first_seen = now;
-    if (!added) KeepOldAttributes(known->second.card, card);
-    auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - known->second.first_seen);
-    card.waiting = ApplyDefaults(profile, root_.live(), age, card);
-    // Board, pieces and nodes may hang on an attribute that was kept or has a default.
-    (void)NameCard(root_, profile, settings, inventory, card);
-    for (Oddity& oddity : oddities) inventory.oddities.push_back({card.id, std::move(oddity.text)});
-    health_.Assess(root_, profile, CardLookup(card, inventory, &settings), now, card);
-    if (has_dev) CheckNodes(root_, card);
-    if (card.waiting || health_.InDoubt(key)) look_again_ = kWaitStep;
-    known->second.seen = true;
-    known->second.card = card;
-    inventory.cards.push_back(std::move(card));
   }
 }
 
@@ -159,7 +221,8 @@ void Scanner::Remember(Clock::time_point now, Inventory& inventory) {
     card.health = Health::kUnhealthy;
     card.reason = "it is gone";
     for (const NotACard& other : inventory.not_cards) {
-      if (other.address == card.address) card.reason = "it is gone: " + other.reason;
+      if (other.address == card.address || other.address == BaseName(card.entry))
+        card.reason = "it is gone: " + other.reason;
     }
     card.warnings.clear();
     inventory.cards.push_back(std::move(card));

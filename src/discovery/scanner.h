@@ -13,6 +13,8 @@
 
 #include "base/host_root.h"
 #include "config/config.h"
+#include "config/profile.h"
+#include "discovery/entries.h"
 #include "discovery/health.h"
 #include "discovery/inventory.h"
 #include "discovery/pci.h"
@@ -52,10 +54,20 @@ class Scanner {
  private:
   struct Known {
     Clock::time_point first_seen;
+    Clock::time_point last_seen;
     Card card;          // as last seen
     bool seen = false;  // in the scan under way
   };
-  void ScanProfile(const Profile& profile, Clock::time_point now, Inventory& inventory);
+  std::string Look(const Profile& profile, const Entries& entries,
+                   const std::map<std::string, std::string>& settings, const Entry& entry,
+                   Clock::time_point now, Inventory& inventory);
+  bool FindFunction(const Profile& profile, const Entries& entries,
+                    const std::map<std::string, std::string>& settings, Inventory& inventory, Card& card,
+                    std::set<std::string>& absent, std::vector<Oddity>& oddities);
+  void TakeNuma(const std::string& address, Inventory& inventory, Card& card);
+  static bool Skip(const Entries& entries, const std::map<std::string, std::string>& settings,
+                   Inventory& inventory, const Card& card);
+  void CountPieces(Clock::time_point now, Inventory& inventory);
   void Remember(Clock::time_point now, Inventory& inventory);
 
   const HostRoot& root_;

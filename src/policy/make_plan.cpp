@@ -100,9 +100,12 @@ class Planner {
     std::vector<std::string> names;
     for (const Profile& profile : settings_.profiles) {
       if (profile.name != card.profile) continue;
-      for (const Attribute& attribute : profile.entries.attributes) {
-        if (attribute.wait.count() > 0 && !card.attributes.contains(attribute.name))
-          names.push_back(attribute.name);
+      for (const Entries& entries : profile.entries) {
+        if (entries.kind != card.kind) continue;
+        for (const Attribute& attribute : entries.attributes) {
+          if (attribute.wait.count() > 0 && !card.attributes.contains(attribute.name))
+            names.push_back(attribute.name);
+        }
       }
     }
     return Join(names, " and ");

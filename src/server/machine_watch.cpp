@@ -11,6 +11,7 @@
 #include "base/host_root.h"
 #include "config/config.h"
 #include "config/profile.h"
+#include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "server/file_watcher.h"
 
@@ -42,6 +43,11 @@ void AddNode(const std::string& source, Prefixes& directories) {
   directories[literal.substr(0, slash)].insert(literal.substr(slash + 1));
 }
 
+// "/sys/class/fpga/*/port.*" is in /sys/class/fpga as far as can be said without looking.
+void AddPattern(const std::string& source, Prefixes& directories) {
+  AddNode(source.substr(0, source.find_first_of("*?[")), directories);
+}
+
 }  // namespace
 
 std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings& settings,
@@ -50,8 +56,13 @@ std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings
   Prefixes in_root = {{"sys/bus/pci/devices", {""}}};
   for (const Profile& profile : settings.profiles) {
     if (!IsActive(settings, profile)) continue;
-    if (!profile.entries.class_name.empty()) in_root["sys/class/" + profile.entries.class_name].insert("");
-    for (const auto& [role, path] : profile.entries.nodes) AddNode(path.source(), in_root);
+    for (const Entries& entries : profile.entries) {
+      if (!entries.class_name.empty()) in_root["sys/class/" + entries.class_name].insert("");
+      if (entries.usb) in_root["sys/bus/usb/devices"].insert("");
+      for (const TextTemplate& path : entries.paths) AddPattern(path.source(), in_root);
+      for (const NodeSpec& node : entries.nodes) AddNode(node.path.source(), in_root);
+      for (const Requirement& need : entries.require) AddPattern(need.file.source(), in_root);
+    }
   }
   for (const Card& card : inventory.cards) {
     for (const auto& [role, path] : card.nodes) AddNode(path, in_root);
@@ -87,8 +98,11 @@ std::vector<FileWatcher::Want> ConfigWants(const Settings& settings, const LoadO
 std::set<std::string> Subsystems(const Settings& settings) {
   std::set<std::string> subsystems = {"pci"};
   for (const Profile& profile : settings.profiles) {
-    if (IsActive(settings, profile) && !profile.entries.class_name.empty())
-      subsystems.insert(profile.entries.class_name);
+    if (!IsActive(settings, profile)) continue;
+    for (const Entries& entries : profile.entries) {
+      if (!entries.class_name.empty()) subsystems.insert(entries.class_name);
+      if (entries.usb) subsystems.insert("usb");
+    }
   }
   return subsystems;
 }

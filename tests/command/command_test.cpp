@@ -2,15 +2,13 @@
 // The command line as a user meets it: the real binary, its output and exit codes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "tests/command/run.h"
 #include "tests/machine.h"
 
 namespace cleave {
@@ -21,28 +19,11 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-struct Result {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
+using Result = testing::Ran;
 
-Result Cleave(const std::string& arguments) {
-  testing::TempDir dir;
-  std::string command = std::string(CLEAVE_BIN) + " " + arguments + " 2>" + (dir / "err") + " </dev/null";
-  FILE* pipe = popen(command.c_str(), "r");
-  Result result;
-  std::array<char, 4096> buffer{};
-  while (size_t got = fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), got);
-  int status = pclose(pipe);
-  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  result.err = testing::ReadFileOrDie(dir / "err");
-  return result;
-}
+Result Cleave(const std::string& arguments) { return testing::RunCleave(arguments); }
 
-std::string Machine(const std::string& name) {
-  return " --root " + testing::SourcePath("tests/machines/" + name + ".tar.zst");
-}
+std::string Machine(const std::string& name) { return testing::MachineOption(name); }
 
 TEST(Command, HelpAndWrongUsage) {
   Result help = Cleave("--help");

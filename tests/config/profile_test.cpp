@@ -57,12 +57,12 @@ name = "x.com/x"
 )toml",
                                  "x.toml", diagnostics);
   ASSERT_TRUE(diagnostics.ok()) << diagnostics.Text();
-  EXPECT_EQ(profile.entries.pci->devices.size(), 2U);
-  EXPECT_EQ(profile.entries.unsupported.at(0xfaca), "too old");
-  ASSERT_EQ(profile.entries.attributes.size(), 2U);
-  EXPECT_EQ(profile.entries.attributes[0].name, "serial");
-  EXPECT_EQ(profile.entries.attributes[0].wait, std::chrono::seconds(120));
-  EXPECT_EQ(profile.entries.attributes[1].rules.size(), 2U);
+  EXPECT_EQ(profile.entries[0].pci->devices.size(), 2U);
+  EXPECT_EQ(profile.entries[0].unsupported.at(0xfaca), "too old");
+  ASSERT_EQ(profile.entries[0].attributes.size(), 2U);
+  EXPECT_EQ(profile.entries[0].attributes[0].name, "serial");
+  EXPECT_EQ(profile.entries[0].attributes[0].wait, std::chrono::seconds(120));
+  EXPECT_EQ(profile.entries[0].attributes[1].rules.size(), 2U);
   EXPECT_EQ(profile.health[0].within, std::chrono::seconds(4));
   EXPECT_EQ(profile.health[0].strikes, 2);
   EXPECT_EQ(profile.resources[0].profile, "x");
@@ -75,7 +75,7 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(Problems("schema = 1\nname = \"X Y\"\n[entries]\nclass = \"x\"\nid = \"{name}\""),
               HasSubstr("x.toml:2:1: the profile needs a 'name'"));
   EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", link = \"b\" }"),
-              HasSubstr("needs exactly one of name, read, link, of"));
+              HasSubstr("needs exactly one of name, path, read"));
   EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { read = \"a\", match = \"(\" }"),
               HasSubstr("is no regular expression"));
   EXPECT_THAT(Problems(std::string(kHead) + "[entries.attributes]\na = { of = \"b\" }\nb = { read = \"b\" }"),

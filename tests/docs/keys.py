@@ -11,6 +11,7 @@ LITERALS = [
     rf'\b\w+\.(?:{GETTERS})\("(\w+)"',
     r'\b(?:take|read_map)\("(\w+)"',
     r'std::pair\{"(\w+)"',
+    r'\{"(\w+)", AttributeSource::',
     r'\{"(\w+)", &\w+\.',
     r'ParseNamedValues\(\w+, "(\w+)"',
 ]
@@ -29,6 +30,10 @@ SAMPLES = {
     "`mounts`": '[[resource]]\nname = "example.com/a"\n[[resource.container.mounts]]\nhost = "/x"\n',
     "The file": 'schema = 1\nname = "odd"\n',
     "`[entries]`": PROFILE,
+    "`usb`": PROFILE + "[entries.usb]\nvendor = 1\n",
+    "`skip`": PROFILE + '[entries.skip]\nreason = "x"\nwhen = "name"\n',
+    "`require`": PROFILE + '[entries.require]\nfile = "/x"\n',
+    "`[entries.nodes]`": PROFILE + '[entries.nodes.a]\npath = "/dev/x"\n',
     "`pci`": PROFILE + "[entries.pci]\nvendor = 1\n",
     "`[entries.attributes]`": PROFILE + '[entries.attributes.a]\nread = "x"\n',
     "`[settings]`": PROFILE + '[settings.a]\nvalues = ["x"]\ndefault = "x"\n',

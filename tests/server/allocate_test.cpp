@@ -111,7 +111,7 @@ TEST_F(AllocateTest, ARenumberedCardIsNoticed) {
 
 TEST_F(AllocateTest, ACardThatIsGoneIsNoticed) {
   machine_.RemoveCard(2);
-  Expect(Ask({Id(2)}).status(), absl::StatusCode::kAborted, Id(2), "does not lead to");
+  Expect(Ask({Id(2)}).status(), absl::StatusCode::kAborted, Id(2), "is not there");
   EXPECT_TRUE(Ask({Id(1)}).ok());
 }
 

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubelet
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+
+	"cleave.test/kubelet/harness"
+)
+
+// vendorDevice is what the facts of a machine say of one device.
+type vendorDevice struct {
+	ID          string
+	Resource    string
+	NUMA        *int
+	DeviceNodes []string `json:"device_nodes"`
+	SharedNodes []string `json:"shared_nodes"`
+	Nodes       []struct{ Host string }
+	Card        string
+	Parent      string
+	PeerID      string `json:"peer_id"`
+	Module      int
+	Accel       int
+}
+
+func (d vendorDevice) nodes() []string {
+	nodes := slices.Concat(d.DeviceNodes, d.SharedNodes)
+	for _, node := range d.Nodes {
+		nodes = append(nodes, node.Host)
+	}
+	return nodes
+}
+
+// vendorFacts reads tests/machines/vendors/expected.
+func vendorFacts(t *testing.T, machine, mode string) map[string]vendorDevice {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(harness.MachineDir(t), "vendors/expected", machine+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var facts struct {
+		Devices []vendorDevice
+		Modes   map[string][]vendorDevice
+	}
+	if err := json.Unmarshal(text, &facts); err != nil {
+		t.Fatal(err)
+	}
+	devices := map[string]vendorDevice{}
+	for _, device := range slices.Concat(facts.Devices, facts.Modes[mode]) {
+		devices[device.ID] = device
+	}
+	if mode != "" {
+		for _, device := range facts.Devices {
+			delete(devices, device.ID)
+		}
+	}
+	return devices
+}
+
+// given is everything that the container runtime would be told, as sorted lines.
+func given(k *harness.Kubelet, pod *v1.Pod, container string) []string {
+	lines := []string{}
+	options := k.RunOptions(pod, container)
+	for _, device := range options.Devices {
+		lines = append(lines, fmt.Sprintf("node %s %s %s", device.PathOnHost, device.PathInContainer, device.Permissions))
+	}
+	for _, variable := range options.Envs {
+		lines = append(lines, fmt.Sprintf("env %s=%s", variable.Name, variable.Value))
+	}
+	for _, mount := range options.Mounts {
+		access := map[bool]string{true: "ro", false: "rw"}[mount.ReadOnly]
+		lines = append(lines, fmt.Sprintf("mount %s %s %s", mount.HostPath, mount.ContainerPath, access))
+	}
+	for _, annotation := range options.Annotations {
+		lines = append(lines, fmt.Sprintf("annotation %s=%s", annotation.Name, annotation.Value))
+	}
+	for _, device := range options.CDIDevices {
+		lines = append(lines, "cdi "+device.Name)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// joined is an environment variable that joins a value of each device.
+func joined(name string, value func(vendorDevice) string) func([]vendorDevice) []string {
+	return func(devices []vendorDevice) []string {
+		var values []string
+		for _, device := range devices {
+			values = append(values, value(device))
+		}
+		return []string{"env " + name + "=" + strings.Join(values, ",")}
+	}
+}
+
+type vendorCase struct {
+	name    string
+	machine string
+	mode    string
+	config  string
+	also    func(devices []vendorDevice) []string // beside the nodes; devices are in the order of PCI addresses
+}
+
+var vendorCases = []vendorCase{
+	{name: "biren-instances", machine: "biren-runc-svi",
+		also: joined("BR_PHY_CARDS", func(d vendorDevice) string { return d.ID })},
+	{name: "biren-guests", machine: "biren-sriov-vfio",
+		also: joined("BR_PHY_CARDS", func(d vendorDevice) string { return d.DeviceNodes[0] })},
+	{name: "nvidia", machine: "nvidia-hgx8-mig",
+		also: func(devices []vendorDevice) []string {
+			if strings.Contains(devices[0].Resource, "mig") {
+				return []string{"env NVIDIA_VISIBLE_DEVICES=void"}
+			}
+			return joined("NVIDIA_VISIBLE_DEVICES", func(d vendorDevice) string { return d.PeerID })(devices)
+		}},
+	{name: "amd", machine: "amd-mi300x-cpx32"},
+}
+
+// Every vendor's machine through the device manager: how many of what, with which NUMA nodes, and exactly what a
+// container is given: first pods of two, then pods of one until nothing is left.
+func TestVendors(t *testing.T) {
+	for _, test := range vendorCases {
+		t.Run(test.name, func(t *testing.T) {
+			facts := vendorFacts(t, test.machine, test.mode)
+			counts := map[string]int64{}
+			for _, device := range facts {
+				counts[device.Resource]++
+			}
+			m := harness.Unpack(t, "vendors/"+test.machine)
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: test.config}, counts)
+			for _, resource := range sortedKeys(counts) {
+				checkListed(t, k, resource, facts)
+				for left := counts[resource]; left > 0; {
+					n := int64(1)
+					if left == counts[resource] && left > 1 {
+						n = 2
+					}
+					checkGiven(t, k, k.MustAdmit(one(resource, n)), n, facts, test.also)
+					left -= n
+				}
+				want(t, "one more of "+resource+" is admitted", k.Admit(one(resource, 1)).Admit, false)
+			}
+		})
+	}
+}
+
+func checkListed(t *testing.T, k *harness.Kubelet, resource string, facts map[string]vendorDevice) {
+	t.Helper()
+	for id, device := range k.Listed(resource) {
+		fact, known := facts[id]
+		var numa []int
+		if fact.NUMA != nil {
+			numa = []int{*fact.NUMA}
+		}
+		want(t, "resource of "+id, resource, fact.Resource)
+		want(t, id+" is known", known, true)
+		want(t, "NUMA node of "+id, device.NUMA, numa)
+	}
+}
+
+func checkGiven(t *testing.T, k *harness.Kubelet, pod *v1.Pod, n int64, facts map[string]vendorDevice, also func([]vendorDevice) []string) {
+	t.Helper()
+	held := k.Held(pod, "c0")
+	want(t, "number of devices", int64(len(held)), n)
+	var devices []vendorDevice
+	for _, id := range held {
+		devices = append(devices, facts[id])
+	}
+	slices.SortStableFunc(devices, func(a, b vendorDevice) int { return strings.Compare(a.Card+a.Parent, b.Card+b.Parent) })
+	var lines []string
+	for _, device := range devices {
+		for _, node := range device.nodes() {
+			lines = append(lines, fmt.Sprintf("node %s %s rw", node, node))
+		}
+	}
+	if also != nil {
+		lines = append(lines, also(devices)...)
+	}
+	slices.Sort(lines)
+	want(t, fmt.Sprintf("given with %v", held), given(k, pod, "c0"), slices.Compact(lines))
+}
