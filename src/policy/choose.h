@@ -46,7 +46,7 @@ struct ChoiceRequest {
   std::vector<size_t> available;  // indexes of units; must-include ones may be left out of it
   std::vector<size_t> must_include;
   std::vector<size_t> healthy;  // all healthy units, for judging what is left; those not available are in use
-  uint64_t budget_steps = 1'000'000;  // looks at a pair of units; less than 3 ms
+  uint64_t budget_steps = 800'000;  // looks at a pair of units; less than 3 ms
 };
 
 struct Choice {

@@ -2,6 +2,7 @@
 #include "policy/choose_guess.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -15,7 +16,7 @@ namespace {
 // Swaps in a row without a new best after which a walk ends.
 constexpr size_t kFruitless = 24;
 // Pairs looked at for a swap: beyond so many kinds on one side only the most promising ones.
-constexpr size_t kMostCandidates = 64;
+constexpr size_t kMostCandidates = 16;
 
 struct Move {
   size_t out = 0;
@@ -29,13 +30,42 @@ class Walk {
   Walk(Selection& selection, uint64_t effort)
       : selection_(selection), effort_(effort), moved_at_(selection.kinds(), 0) {}
 
+  uint64_t spent() const { return spent_; }
   bool HasEffort() const { return spent_ < effort_; }
 
-  // Takes what adds most until the set is complete.
-  void Complete() {
+  // All units of a part of the machine. False when that is none, one, or more than are wanted.
+  bool TakeBlock(const std::vector<std::vector<size_t>>& blocks, size_t number) {
+    if (number >= blocks.size()) return false;
+    size_t units = 0;
+    for (size_t kind : blocks[number]) units += selection_.capacity(kind);
+    spent_ += blocks[number].size();
+    if (units > selection_.missing()) return false;
+    for (size_t kind : blocks[number]) selection_.Take(kind, selection_.capacity(kind));
+    spent_ += blocks[number].size() * selection_.kinds();
+    return true;
+  }
+
+  // The best set so far without about a third of it, and one unit from somewhere else.
+  void TakePartOfBest(size_t elsewhere) {
+    size_t kinds = selection_.kinds();
+    selection_.Take(elsewhere);
+    for (size_t i = 0; i < kinds; ++i) {
+      size_t kind = elsewhere + i < kinds ? elsewhere + i : elsewhere + i - kinds;
+      size_t wanted =
+          std::min(selection_.best_taken(kind), selection_.capacity(kind) - selection_.taken(kind));
+      wanted = std::min(wanted, selection_.missing());
+      if (wanted == 0 || 3 * i < kinds) continue;
+      selection_.Take(kind, wanted);
+      spent_ += kinds;
+    }
+  }
+
+  // Takes what adds most until the set is complete; of equals the first from `origin` on.
+  void Complete(size_t origin) {
     while (selection_.missing() > 0) {
       size_t best = selection_.kinds();
-      for (size_t kind = 0; kind < selection_.kinds(); ++kind) {
+      for (size_t i = 0; i < selection_.kinds(); ++i) {
+        size_t kind = origin + i < selection_.kinds() ? origin + i : origin + i - selection_.kinds();
         if (selection_.taken(kind) == selection_.capacity(kind)) continue;
         if (best == selection_.kinds() || selection_.gain(kind) > selection_.gain(best) + kSameScore)
           best = kind;
@@ -102,7 +132,7 @@ class Walk {
     }
     Shorten(outs_, -1);
     Shorten(ins_, 1);
-    spent_ += selection_.kinds() + outs_.size() * ins_.size();
+    spent_ += 4 * selection_.kinds() + 2 * outs_.size() * ins_.size();
     Move best;
     double wanted = selection_.best_score() + kSameScore - selection_.score();
     for (size_t out : outs_) {
@@ -138,16 +168,28 @@ class Walk {
 
 }  // namespace
 
-void Guess(Selection& selection, uint64_t effort) {
+uint64_t Guess(Selection& selection, uint64_t effort) {
+  // Multiples of the golden ratio are far from each other: a few starts see different parts of the machine.
+  constexpr double kGoldenRatio = 0.6180339887498949;
   Walk walk(selection, effort);
-  size_t starts = std::min<size_t>(selection.kinds(), 64);
+  const std::vector<std::vector<size_t>>& blocks = selection.blocks();
+  size_t starts = 3 * std::max(selection.kinds(), blocks.size());
   for (size_t start = 0; start < starts && (start == 0 || walk.HasEffort()); ++start) {
-    // First from the middle of what is left over, so that a few starts see different parts of the machine.
-    selection.Take((start * 37 % starts) * selection.kinds() / starts);
-    walk.Complete();
+    double place = static_cast<double>(start / 3) * kGoldenRatio;
+    place -= std::floor(place);
+    auto origin = static_cast<size_t>(place * static_cast<double>(selection.kinds()));
+    if (start % 3 == 0) {
+      selection.Take(origin);
+    } else if (start % 3 == 2) {
+      walk.TakePartOfBest(origin);
+    } else if (!walk.TakeBlock(blocks, static_cast<size_t>(place * static_cast<double>(blocks.size())))) {
+      continue;
+    }
+    walk.Complete(origin);
     walk.Improve();
     walk.Clear();
   }
+  return walk.spent();
 }
 
 }  // namespace cleave

@@ -11,8 +11,9 @@ namespace cleave {
 
 // Greedy from several starts, each improved by swaps with a tabu list (F. Glover, Tabu Search, Part I, ORSA
 // Journal on Computing 1, 1989). Leaves the best set found as the selection's best, and nothing taken. Ends
-// after about `effort` looks at a kind or a pair of kinds, but not before one set is complete.
-void Guess(Selection& selection, uint64_t effort);
+// after about `effort` looks at a kind or a pair of
+// kinds, but not before one set is complete. Returns how many it were.
+uint64_t Guess(Selection& selection, uint64_t effort);
 
 }  // namespace cleave
 

@@ -19,8 +19,8 @@ namespace {
 
 // Up to here every tie is looked at, whatever the budget.
 constexpr size_t kAlwaysExact = 16;
-// Share of the budget that the first guess may use.
-constexpr uint64_t kGuessShare = 4;
+// With more kinds than this a proof is out of reach.
+constexpr size_t kMostForProof = 256;
 // What a unit costs in a bound beside its looks at others, in steps.
 constexpr uint64_t kUnitSteps = 6;
 constexpr double kNever = -std::numeric_limits<double>::infinity();
@@ -36,20 +36,13 @@ class Search {
         kinds_(selection_.kinds()),
         left_(kinds_) {
     for (size_t kind = 0; kind < kinds_; ++kind) left_[kind] = static_cast<double>(selection_.capacity(kind));
-    FindNearest();
+    if (kinds_ <= kMostForProof) FindNearest();
   }
 
   Choice Run() {
-    Guess(selection_, always_exact_ ? kinds_ * kinds_ * 8 : budget_ / kGuessShare);
-    // First with every tie explored. If that is too much, once more for the proof alone.
-    limit_ = always_exact_ ? std::numeric_limits<uint64_t>::max() : budget_ / 2;
-    explore_ties_ = true;
-    double bound = Descend(0);
-    if (steps_ > limit_ && bound > selection_.best_score() + kSameScore) {
-      limit_ = budget_;
-      explore_ties_ = false;
-      bound = std::min(bound, Descend(0));
-    }
+    steps_ = Guess(selection_, GuessEffort());
+    uint64_t half = steps_ + (budget_ - std::min(budget_, steps_)) / 2;
+    double bound = kinds_ <= kMostForProof ? Prove(half) : CrudeBound();
     Choice choice;
     choice.units = selection_.Best();
     choice.score = selection_.best_score();
@@ -60,6 +53,43 @@ class Search {
   }
 
  private:
+  // First with every tie explored, until `half` of the steps are made. If that is too much, once more for the
+  // proof alone. Returns a bound on the score of all sets.
+  double Prove(uint64_t half) {
+    limit_ = always_exact_ ? std::numeric_limits<uint64_t>::max() : half;
+    explore_ties_ = true;
+    double bound = Descend(0);
+    if (steps_ > limit_ && bound > selection_.best_score() + kSameScore) {
+      limit_ = budget_;
+      explore_ties_ = false;
+      bound = std::min(bound, Descend(0));
+    }
+    return bound;
+  }
+
+  // Each of the units is at most worth its gain and half of its best affinity to all others.
+  double CrudeBound() const {
+    std::vector<double> worths;
+    auto others = static_cast<double>(selection_.to_take() - 1);
+    for (size_t kind : order_) {
+      double nearest = 0;
+      for (size_t other = 0; other < kinds_; ++other)
+        nearest = std::max(nearest, selection_.affinity(kind, other));
+      worths.push_back(selection_.gain(kind) + others * nearest / 2);
+    }
+    auto middle = worths.begin() + static_cast<std::ptrdiff_t>(selection_.to_take());
+    std::nth_element(worths.begin(), middle - 1, worths.end(), std::greater<>());
+    return std::accumulate(worths.begin(), middle, selection_.score());
+  }
+
+  // The more sets there are, the less hope is there for a proof, and the more for a better guess.
+  uint64_t GuessEffort() const {
+    if (always_exact_) return kinds_ * kinds_ * 8;
+    size_t movable = std::min(selection_.to_take(), order_.size() - selection_.to_take());
+    uint64_t eighths = movable <= 4 ? 2 : movable <= 8 || kinds_ <= 40 ? 4 : 7;
+    return budget_ / 8 * eighths;
+  }
+
   struct Near {
     double affinity = 0;
     uint32_t kind = 0;

@@ -20,7 +20,7 @@ Selection::Selection(const UnitTopology& topology, const ChoiceRequest& request,
       to_take_(request.size - must.size()),
       missing_(to_take_) {
   FindKinds();
-  FindIntactSubtrees(request);
+  FindSubtrees(request);
   FindCeiling();
 }
 
@@ -57,7 +57,7 @@ void Selection::FindKinds() {
 }
 
 // Only a subtree whose healthy units are all free can be left untouched.
-void Selection::FindIntactSubtrees(const ChoiceRequest& request) {
+void Selection::FindSubtrees(const ChoiceRequest& request) {
   constexpr size_t kNotOpen = std::numeric_limits<size_t>::max();
   std::vector<size_t> kind(topology_.size, kNotOpen);
   std::vector<char> in_use(topology_.size, 0);
@@ -70,7 +70,6 @@ void Selection::FindIntactSubtrees(const ChoiceRequest& request) {
   for (const std::vector<std::vector<size_t>>& level : topology_.subtrees) {
     std::vector<std::vector<size_t>> intact;
     for (const std::vector<size_t>& units : level) {
-      if (std::any_of(units.begin(), units.end(), [&](size_t unit) { return in_use[unit] != 0; })) continue;
       std::vector<size_t> kinds;
       for (size_t unit : units) {
         if (kind[unit] != kNotOpen && (kinds.empty() || kinds.back() != kind[unit]))
@@ -78,7 +77,9 @@ void Selection::FindIntactSubtrees(const ChoiceRequest& request) {
       }
       std::sort(kinds.begin(), kinds.end());
       kinds.erase(std::unique(kinds.begin(), kinds.end()), kinds.end());
-      intact.push_back(std::move(kinds));
+      if (kinds.size() > 1) blocks_.push_back(kinds);
+      if (std::none_of(units.begin(), units.end(), [&](size_t unit) { return in_use[unit] != 0; }))
+        intact.push_back(std::move(kinds));
     }
     levels_.push_back(std::move(intact));
   }

@@ -37,6 +37,9 @@ class Selection {
   // Between units of two kinds; of one kind when a == b.
   double affinity(size_t a, size_t b) const { return affinity_[a * kinds() + b]; }
 
+  // The kinds in each subtree of the machine that has open units of several kinds.
+  const std::vector<std::vector<size_t>>& blocks() const { return blocks_; }
+
   void Take(size_t kind, size_t count = 1);
   void Drop(size_t kind, size_t count = 1);
 
@@ -49,12 +52,13 @@ class Selection {
   double best_score() const { return best_score_; }
   // Nothing of equal score leaves more untouched than the best one does.
   bool best_is_tidy() const { return best_untouched_ == ceiling_; }
+  size_t best_taken(size_t kind) const { return best_[kind]; }
   // The units of the best set, must-include ones too, sorted.
   std::vector<size_t> Best() const;
 
  private:
   void FindKinds();
-  void FindIntactSubtrees(const ChoiceRequest& request);
+  void FindSubtrees(const ChoiceRequest& request);
   void FindCeiling();
   std::vector<int> Untouched() const;
 
@@ -72,6 +76,7 @@ class Selection {
   // Subtrees that can be left untouched, level by level, as the kinds in them.
   std::vector<std::vector<std::vector<size_t>>> levels_;
   std::vector<int> ceiling_;
+  std::vector<std::vector<size_t>> blocks_;
 
   std::vector<size_t> best_;  // taken of each kind
   double best_score_ = -std::numeric_limits<double>::infinity();
