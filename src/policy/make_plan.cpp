@@ -68,17 +68,26 @@ class Planner {
     return found == plan_.settings.end() ? nullptr : &found->second;
   }
 
-  // Two profiles that claim one function would hand it out twice.
+  // Two profiles that claim one function or device node would hand it out twice.
   void CheckTwoProfiles() {
-    std::map<std::string, const Card*> by_address;
+    std::map<std::string, const Card*> claimed_by;
+    std::map<std::pair<std::string, std::string>, std::set<std::string>> both;
+    auto claim = [&](const std::string& what, const Card& card) {
+      const Card& other = *claimed_by.try_emplace(what, &card).first->second;
+      if (other.profile != card.profile) both[std::minmax(other.profile, card.profile)].insert(what);
+    };
     for (const Card& card : inventory_.cards) {
-      if (card.address.empty()) continue;
-      auto [other, added] = by_address.try_emplace(card.address, &card);
-      if (added || other->second->profile == card.profile) continue;
+      if (!card.address.empty()) claim(card.address, card);
+      for (const auto& [role, path] : card.nodes) {
+        const std::vector<std::string>& shared = card.shared_nodes;
+        if (std::find(shared.begin(), shared.end(), path) == shared.end()) claim(path, card);
+      }
+    }
+    for (const auto& [profiles, what] : both) {
       diagnostics_.Error(
           settings_.config.profiles_pos,
           fmt::format("profiles '{}' and '{}' both claim {}: name the wanted ones in 'profiles'",
-                      other->second->profile, card.profile, card.address));
+                      profiles.first, profiles.second, Join({what.begin(), what.end()}, ", ")));
     }
   }
 

@@ -58,6 +58,9 @@ std::map<std::string, Device> Expected(const Json& facts, const std::string& mod
   return devices;
 }
 
+constexpr const char* kRegion = "[profile.intel-fpga]\nmode = \"region\"";
+constexpr const char* kRegionDevel = "[profile.intel-fpga]\nmode = \"regiondevel\"";
+
 class VendorTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(VendorTest, PlanAgreesWithTheFacts) {
@@ -100,15 +103,26 @@ TEST_P(VendorTest, PlanAgreesWithTheFacts) {
 
 INSTANTIATE_TEST_SUITE_P(
     Profiles, VendorTest,
-    ::testing::Values(Case{"biren_instances", "biren-runc-svi", "", "", false, {}},
-                      Case{"biren_guests", "biren-sriov-vfio", "", "", false, {}},
-                      Case{"nvidia_mig",
-                           "nvidia-hgx8-mig",
-                           "",
-                           "",
-                           false,
-                           {"0000:71:00.0", "0000:72:00.0", "0000:73:00.0", "0000:74:00.0", "0000:03:00.0"}},
-                      Case{"amd_partitions", "amd-mi300x-cpx32", "", "", false, {"0000:09:00.0"}}),
+    ::testing::Values(
+        Case{"biren_instances", "biren-runc-svi", "", "", false, {}},
+        Case{"biren_guests", "biren-sriov-vfio", "", "", false, {}},
+        Case{"nvidia_mig",
+             "nvidia-hgx8-mig",
+             "",
+             "",
+             false,
+             {"0000:71:00.0", "0000:72:00.0", "0000:73:00.0", "0000:74:00.0", "0000:03:00.0"}},
+        Case{"amd_partitions", "amd-mi300x-cpx32", "", "", false, {"0000:09:00.0"}},
+        Case{"intel_qat_gen4", "qat-4xxx-2s", "", "", false, {}},
+        Case{"intel_qat_c62x", "qat-c6xx-2s", "", "", false, {}},
+        Case{"intel_gpu", "intel-flex4-sriov", "", "", false, {"0000:03:00.0"}},
+        Case{"intel_npu", "npu-laptop", "profiles = [\"intel-npu\"]", "", true, {"0000:00:02.0"}},
+        Case{"intel_vpu", "hddl-usb-2s", "", "", true, {}},
+        Case{"intel_fpga_opae", "fpga-opae-2s", "", "", false, {}},
+        Case{"intel_fpga_dfl", "fpga-dfl-2s", "", "", false, {"region1", "region3"}},
+        Case{"intel_fpga_opae_regiondevel", "fpga-opae-2s", kRegionDevel, "regiondevel", false, {}},
+        Case{"intel_fpga_dfl_region", "fpga-dfl-2s", kRegion, "region", false, {"region1", "region3"}},
+        Case{"gaudi", "gaudi2-8", "", "", false, {"accel_controlD*"}}),
     [](const auto& one) { return one.param.name; });
 
 }  // namespace

@@ -106,6 +106,9 @@ type vendorCase struct {
 	mode    string
 	config  string
 	also    func(devices []vendorDevice) []string // beside the nodes; devices are in the order of PCI addresses
+	// The vendor's plugin has ids that name no card, and gives the same with all of them.
+	anyID bool
+	numa  int // nodes of the machine; default 2
 }
 
 var vendorCases = []vendorCase{
@@ -121,6 +124,54 @@ var vendorCases = []vendorCase{
 			return joined("NVIDIA_VISIBLE_DEVICES", func(d vendorDevice) string { return d.PeerID })(devices)
 		}},
 	{name: "amd", machine: "amd-mi300x-cpx32"},
+	{name: "intel-qat-gen4", machine: "qat-4xxx-2s", also: numbered("QAT")},
+	{name: "intel-qat-c62x", machine: "qat-c6xx-2s", also: numbered("QAT")},
+	{name: "intel-gpu", machine: "intel-flex4-sriov",
+		also: func(devices []vendorDevice) []string {
+			var lines []string
+			for _, device := range devices {
+				for _, kind := range []string{"card", "render"} {
+					path := "/dev/dri/by-path/pci-" + device.ID + "-" + kind
+					lines = append(lines, "mount "+path+" "+path+" ro")
+				}
+			}
+			return lines
+		}},
+	{name: "intel-npu", machine: "npu-laptop", config: `profiles = ["intel-npu"]`, anyID: true, numa: 1},
+	{name: "intel-vpu", machine: "hddl-usb-2s", anyID: true,
+		also: func([]vendorDevice) []string {
+			var lines []string
+			for _, file := range []string{"hddl_service.sock", "hddl_service_ready.mutex", "hddl_service_alive.mutex"} {
+				lines = append(lines, fmt.Sprintf("mount /var/tmp/%s /var/tmp/%s rw", file, file))
+			}
+			return lines
+		}},
+	{name: "intel-fpga-opae", machine: "fpga-opae-2s"},
+	{name: "intel-fpga-dfl", machine: "fpga-dfl-2s"},
+	{name: "intel-fpga-regions", machine: "fpga-opae-2s", mode: "region", config: "[profile.intel-fpga]\nmode = 'region'",
+		also: func([]vendorDevice) []string {
+			return []string{"annotation com.intel.fpga.mode=fpga.intel.com/region"}
+		}},
+	{name: "intel-fpga-regions-for-developers", machine: "fpga-dfl-2s", mode: "regiondevel",
+		config: "[profile.intel-fpga]\nmode = 'regiondevel'"},
+	{name: "gaudi", machine: "gaudi2-8",
+		also: func(devices []vendorDevice) []string {
+			return slices.Concat(
+				joined("HABANA_VISIBLE_DEVICES", func(d vendorDevice) string { return fmt.Sprint(d.Accel) })(devices),
+				joined("HABANA_VISIBLE_MODULES", func(d vendorDevice) string { return fmt.Sprint(d.Module) })(devices),
+				joined("HL_VISIBLE_DEVICES", func(d vendorDevice) string { return d.DeviceNodes[0] })(devices))
+		}},
+}
+
+// numbered is one variable for each device: NAME0, NAME1, ...
+func numbered(name string) func([]vendorDevice) []string {
+	return func(devices []vendorDevice) []string {
+		var lines []string
+		for i, device := range devices {
+			lines = append(lines, fmt.Sprintf("env %s%d=%s", name, i, device.ID))
+		}
+		return lines
+	}
 }
 
 // Every vendor's machine through the device manager: how many of what, with which NUMA nodes, and exactly what a
@@ -134,9 +185,17 @@ func TestVendors(t *testing.T) {
 				counts[device.Resource]++
 			}
 			m := harness.Unpack(t, "vendors/"+test.machine)
-			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: test.config}, counts)
+			numa := 2
+			if test.numa > 0 {
+				numa = test.numa
+			}
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: numa}, harness.CleaveOptions{Machine: m, Config: test.config}, counts)
 			for _, resource := range sortedKeys(counts) {
-				checkListed(t, k, resource, facts)
+				if test.anyID {
+					facts = byListedID(k, resource, facts)
+				} else {
+					checkListed(t, k, resource, facts)
+				}
 				for left := counts[resource]; left > 0; {
 					n := int64(1)
 					if left == counts[resource] && left > 1 {
@@ -149,6 +208,19 @@ func TestVendors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// byListedID gives the facts, which are the same for every device of a resource, to the ids that are listed.
+func byListedID(k *harness.Kubelet, resource string, facts map[string]vendorDevice) map[string]vendorDevice {
+	byID := map[string]vendorDevice{}
+	for _, fact := range facts {
+		for id := range k.Listed(resource) {
+			if fact.Resource == resource {
+				byID[id] = fact
+			}
+		}
+	}
+	return byID
 }
 
 func checkListed(t *testing.T, k *harness.Kubelet, resource string, facts map[string]vendorDevice) {
@@ -173,7 +245,7 @@ func checkGiven(t *testing.T, k *harness.Kubelet, pod *v1.Pod, n int64, facts ma
 	for _, id := range held {
 		devices = append(devices, facts[id])
 	}
-	slices.SortStableFunc(devices, func(a, b vendorDevice) int { return strings.Compare(a.Card+a.Parent, b.Card+b.Parent) })
+	slices.SortStableFunc(devices, func(a, b vendorDevice) int { return strings.Compare(a.Card+a.Parent+a.ID, b.Card+b.Parent+b.ID) })
 	var lines []string
 	for _, device := range devices {
 		for _, node := range device.nodes() {
