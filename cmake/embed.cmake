@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cleave_embed(target header_name FILES name=path...): makes <header_name> with `kEmbeddedFiles`, an array of
-# {name, bytes}, so that the binary needs nothing beside it.
+# cleave_embed(target stem FILES name=path...): makes <stem>.cpp with the function of base/embedded.h that lists these
+# files, so that the binary needs nothing beside it.
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 function(cleave_embed target stem)
   cmake_parse_arguments(ARG "" "" "FILES" ${ARGN})

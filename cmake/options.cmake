@@ -31,7 +31,3 @@ if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
 endif()
-
-if(CLEAVE_TIDY)
-  find_program(CLANG_TIDY clang-tidy-16 REQUIRED)
-endif()

@@ -155,7 +155,7 @@ int RunPrefer(const PreferOptions& options) {
                          DidYouMean(options.resource, names)));
     return 1;
   }
-  Preferred preferred;
+  PreferReport preferred;
   preferred.plan = &view->plan;
   preferred.resource = resource;
   preferred.request.size = options.size;

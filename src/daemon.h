@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The event loop behind `cleave serve`.
+// `cleave serve`: what its one thread does.
 #ifndef CLEAVE_DAEMON_H_
 #define CLEAVE_DAEMON_H_
 

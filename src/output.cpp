@@ -151,7 +151,7 @@ std::string PairsText(const Plan& plan, const Resource& resource, const std::vec
   return text;
 }
 
-std::string PreferText(const Preferred& preferred) {
+std::string PreferText(const PreferReport& preferred) {
   const Resource& resource = *preferred.resource;
   const Choice& choice = preferred.choice;
   std::string text = fmt::format(
@@ -171,7 +171,7 @@ std::string PreferText(const Preferred& preferred) {
   return text;
 }
 
-std::string PreferJson(const Preferred& preferred) {
+std::string PreferJson(const PreferReport& preferred) {
   const Resource& resource = *preferred.resource;
   Json json = {{"resource", resource.name},
                {"size", preferred.request.size},

@@ -17,7 +17,7 @@ std::string PlanText(const Plan& plan);
 std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics);
 
 // One answer of `cleave prefer`, with what is needed to explain it.
-struct Preferred {
+struct PreferReport {
   const Plan* plan = nullptr;
   const Resource* resource = nullptr;
   ChoiceRequest request;
@@ -25,8 +25,8 @@ struct Preferred {
   int64_t microseconds = 0;
 };
 
-std::string PreferText(const Preferred& preferred);
-std::string PreferJson(const Preferred& preferred);
+std::string PreferText(const PreferReport& preferred);
+std::string PreferJson(const PreferReport& preferred);
 
 // What the pairs of these units share and what that is worth, a line each, indented; "" for a single one.
 std::string PairsText(const Plan& plan, const Resource& resource, const std::vector<size_t>& units);

@@ -114,10 +114,19 @@ absl::StatusOr<std::string> ReadData(const Library& lib, archive* in, size_t& bu
   }
 }
 
-absl::Status AddEntry(const Library& lib, archive* in, archive_entry* entry, MemoryRoot& root,
-                      size_t& budget) {
+// `top`: of the entries before; "" at first.
+absl::Status AddEntry(const Library& lib, archive* in, archive_entry* entry, MemoryRoot& root, size_t& budget,
+                      std::string& top) {
   const char* name = lib.archive_entry_pathname(entry);
   if (name == nullptr) return absl::DataLossError("an entry without a name");
+  std::string normal = NormalPath(name);
+  if (normal.empty()) return absl::OkStatus();  // "./"
+  std::string first = normal.substr(0, normal.find('/'));
+  if (top.empty()) top = first;
+  if (first != top) {
+    return absl::InvalidArgumentError(
+        fmt::format("holds {} and {} at its top, where one folder should be that is the root", top, first));
+  }
   std::string path = BelowTop(name);
   if (path.empty()) return absl::OkStatus();
   // A hard link has file type 0, so it is asked for first.
@@ -165,6 +174,7 @@ absl::StatusOr<std::unique_ptr<MemoryRoot>> ReadArchiveBytes(std::string_view by
   }
   auto root = std::make_unique<MemoryRoot>();
   size_t budget = kMostBytes;
+  std::string top;
   for (size_t entries = 0;; ++entries) {
     archive_entry* entry = nullptr;
     int result = lib->archive_read_next_header(in.get(), &entry);
@@ -173,7 +183,7 @@ absl::StatusOr<std::unique_ptr<MemoryRoot>> ReadArchiveBytes(std::string_view by
       return absl::InvalidArgumentError(fmt::format("{}: {}", name, ErrorText(*lib, in.get())));
     }
     if (entries > kMostEntries) return absl::ResourceExhaustedError(name + ": more than a million entries");
-    CLEAVE_RETURN_IF_ERROR(Annotate(AddEntry(*lib, in.get(), entry, *root, budget), name));
+    CLEAVE_RETURN_IF_ERROR(Annotate(AddEntry(*lib, in.get(), entry, *root, budget, top), name));
   }
 }
 

@@ -16,7 +16,7 @@ struct EmbeddedFile {
 // The shipped profiles, config/profiles/*.toml, by file name.
 std::span<const EmbeddedFile> EmbeddedProfiles();
 
-// What `cleave demo` plays: a captured machine, its links, its script.
+// What `cleave demo` plays: a captured machine and its configuration.
 std::span<const EmbeddedFile> EmbeddedDemo();
 
 }  // namespace cleave

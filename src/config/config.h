@@ -41,7 +41,7 @@ struct LinkSource {
     std::string to;
     double width = 1;
   };
-  std::string source;              // "toml", "tt-cluster-descriptor"
+  std::string source;              // a name in topology/link_sources.cpp's table
   std::string path;                // absolute, or relative to the working directory
   std::string kind = "link";       // with source = "toml"
   std::vector<Pair> pairs;         // with source = "toml": between
@@ -101,7 +101,7 @@ struct LoadOptions {
 // Reads everything, reports everything. The only function here that reads files.
 Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics);
 
-// The same for texts in memory (tests, fuzzing, demo): `config_text` and more profiles beside the shipped
+// The same for texts in memory (tests, fuzzing): `config_text` and more profiles beside the shipped
 // ones.
 Settings LoadSettingsFromText(std::string_view config_text, const std::string& file,
                               const std::vector<std::pair<std::string, std::string>>& more_profiles,

@@ -24,7 +24,8 @@ absl::Status CheckCard(const HostRoot& root, const Card& card);
 // nothing, so the same question may be asked again. Errors name unit and reason:
 //   NOT_FOUND            a device that the resource does not have
 //   FAILED_PRECONDITION  a device that is not healthy, a template without a value, a mount that the host
-//   lacks ABORTED              the machine is no longer what the plan says: scan it and ask again
+//                        lacks
+//   ABORTED              the machine is no longer what the plan says: scan it and ask again
 // Threads: any.
 absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const HostRoot& root,
                                                  const std::vector<std::string>& ids);

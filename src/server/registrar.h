@@ -39,10 +39,9 @@ class Backoff {
 //   * a kubelet appeared: at once, and every 10 ms, 20 ms, ... while its socket refuses connections
 //   * the kubelet refused: after 100 ms, 200 ms, ... up to 5 s
 //   * the stream ended: after 250 ms, 500 ms, ... up to 5 s, until one stays open for more than 10 s. Never
-//   sooner: the
-//     kubelet forgets a lost plugin by name a moment after the stream's end, and would take the new one with
-//     it. (device manager, plugin/v1beta1/handler.go, runClient; kubernetes PR 135437.) For the same reason
-//     the end of another instance's stream ends ours.
+//     sooner: the kubelet forgets a lost plugin by name a moment after the stream's end, and would take the
+//     new one with it. (device manager, plugin/v1beta1/handler.go, runClient; kubernetes PR 135437.) For the
+//     same reason the end of another instance's stream ends ours.
 //   * no stream came within 10 s of a registration
 //
 // Ownership: keeps references; destroy the client first. Threads: the loop's only.
@@ -64,7 +63,6 @@ class Registrar {
   // A new socket of the kubelet is there; or none any more.
   void KubeletAppeared();
   void KubeletGone();
-  bool kubelet_there() const { return kubelet_there_; }
 
   void StreamOpened(const std::string& resource, uint64_t stream);
   void StreamClosed(const std::string& resource, uint64_t stream, std::chrono::milliseconds was_open);

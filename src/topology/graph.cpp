@@ -15,11 +15,11 @@
 
 #include "config/config.h"
 #include "discovery/inventory.h"
-#include "topology/affinity_tree.h"
 #include "topology/components.h"
 #include "topology/function_paths.h"
 #include "topology/machine_tree.h"
 #include "topology/matching.h"
+#include "topology/tree_affinities.h"
 
 namespace cleave {
 namespace {
@@ -162,7 +162,7 @@ struct Graph::Impl {
   FunctionPaths paths;
   std::vector<CardFacts> facts;  // by card
   MachineTree tree;
-  AffinityTree affinity;
+  TreeAffinities affinity;
   std::vector<Link> links;
   std::vector<Joint> joints;  // by from and to
 };

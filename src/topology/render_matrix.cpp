@@ -63,7 +63,7 @@ class Matrix {
   }
 
  private:
-  // Bridges between the two, as in AffinityTree but of this pair alone.
+  // Bridges between the two, as in TreeAffinities but of this pair alone.
   bool SeveralSwitches(size_t a, size_t b) const {
     const std::vector<Vertex>& tree = graph_.tree();
     size_t x = graph_.CardVertex(a);

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -161,6 +162,10 @@ class Captured(Manifests):
 
     def host_paths(self):
         return {(f"/captured{path}" if path in ("/sys", "/dev") else path): write for path, write in HOST_PATHS.items()}
+
+    def test_no_heart_has_to_beat(self):
+        settings = tomllib.loads(one(render(self.folder), "ConfigMap")["data"]["cleave.toml"])
+        self.assertEqual(settings["profile"]["tenstorrent"]["heartbeat"], "ignore")
 
 
 class RecursiveReadOnly(unittest.TestCase):

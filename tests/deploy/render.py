@@ -33,26 +33,9 @@ def renderer():
     return None
 
 
-def base_alone():
-    """What kustomize would make of base/, for a machine that has no kustomize."""
-    base = cleave.KUSTOMIZE / "base"
-    kustomization = yaml.safe_load((base / "kustomization.yaml").read_text())
-    objects = [yaml.safe_load((base / name).read_text()) for name in kustomization["resources"]]
-    for generator in kustomization["configMapGenerator"]:
-        data = {name: (base / name).read_text() for name in generator["files"]}
-        objects.append({"kind": "ConfigMap", "metadata": {"name": generator["name"]}, "data": data})
-    for item in objects:
-        item["metadata"]["namespace"] = kustomization["namespace"]
-    container = one(objects, "DaemonSet")["spec"]["template"]["spec"]["containers"][0]
-    container["image"] += ":" + kustomization["images"][0]["newTag"]
-    return objects
-
-
 @functools.cache
 def render(folder):
     """The objects of a folder below deploy/kustomize, a list."""
-    if renderer() is None and folder == ".":
-        return base_alone()
     if renderer() is None:
         cleave.missing("kubectl, kustomize or go")
     command = [*renderer(), str(cleave.KUSTOMIZE / folder)]

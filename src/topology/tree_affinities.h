@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the PCI/NUMA tree says about pairs of cards. Private to src/topology.
-#ifndef CLEAVE_TOPOLOGY_AFFINITY_TREE_H_
-#define CLEAVE_TOPOLOGY_AFFINITY_TREE_H_
+#ifndef CLEAVE_TOPOLOGY_TREE_AFFINITIES_H_
+#define CLEAVE_TOPOLOGY_TREE_AFFINITIES_H_
 
 #include <cstddef>
 #include <vector>
@@ -19,10 +19,10 @@ namespace cleave {
 //   - levels of switches are counted to the deepest card of each branch below the common bridge.
 //
 // Owns what it needs, but for the tree. Threads: any.
-class AffinityTree {
+class TreeAffinities {
  public:
   // `tree` must outlive this.
-  AffinityTree(const Inventory& inventory, const MachineTree& tree, const Weights& weights);
+  TreeAffinities(const Inventory& inventory, const MachineTree& tree, const Weights& weights);
 
   // 0 for a == b.
   double Between(size_t a, size_t b) const;
@@ -44,4 +44,4 @@ class AffinityTree {
 
 }  // namespace cleave
 
-#endif  // CLEAVE_TOPOLOGY_AFFINITY_TREE_H_
+#endif  // CLEAVE_TOPOLOGY_TREE_AFFINITIES_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "topology/affinity_tree.h"
+#include "topology/tree_affinities.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -32,7 +32,7 @@ Weights Rising(Weights weights) {
 
 }  // namespace
 
-AffinityTree::AffinityTree(const Inventory& inventory, const MachineTree& tree, const Weights& weights)
+TreeAffinities::TreeAffinities(const Inventory& inventory, const MachineTree& tree, const Weights& weights)
     : tree_(tree),
       weights_(Rising(weights)),
       places_(inventory.cards.size()),
@@ -44,7 +44,7 @@ AffinityTree::AffinityTree(const Inventory& inventory, const MachineTree& tree, 
   }
 }
 
-void AffinityTree::SetPlaces(const Inventory& inventory) {
+void TreeAffinities::SetPlaces(const Inventory& inventory) {
   // Functions of a device hang on one bridge; where the machine's word is contradictory they are no device.
   std::map<std::tuple<size_t, uint32_t, uint32_t, uint32_t>, int> devices;
   std::map<std::pair<std::string_view, std::string_view>, int> wholes;
@@ -73,13 +73,13 @@ void AffinityTree::SetPlaces(const Inventory& inventory) {
 }
 
 // Bridges between `common` and the deepest card of the branch in which `place` is.
-int AffinityTree::BranchHeight(size_t place, size_t common) const {
+int TreeAffinities::BranchHeight(size_t place, size_t common) const {
   if (place == common) return 0;
   while (tree_.vertices[place].parent != common) place = tree_.vertices[place].parent;
   return IsBridge(tree_.vertices[place].kind) ? height_[place] + 1 : 0;
 }
 
-double AffinityTree::Between(size_t a, size_t b) const {
+double TreeAffinities::Between(size_t a, size_t b) const {
   if (a == b) return 0;
   const Place& place_a = places_[a];
   const Place& place_b = places_[b];
