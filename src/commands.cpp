@@ -21,8 +21,9 @@
 #include "discovery/inventory.h"
 #include "node_view.h"
 #include "output.h"
-#include "policy/choose.h"
+#include "policy/choose_units.h"
 #include "policy/plan.h"
+#include "server/messages.h"
 #include "server/socket.h"
 #include "topology/render.h"
 #include "topology/render_svg.h"
@@ -104,6 +105,7 @@ int RunCheck(const CheckOptions& options) {
       view->diagnostics.Error(resource.pos, MessageOf(path.status()));
     }
   }
+  CheckListSizes(view->plan, view->diagnostics);
   PrintDiagnostics(view->diagnostics);
   if (options.json) {
     Print(PlanJson(view->plan, view->diagnostics));
@@ -182,7 +184,9 @@ int RunPrefer(const PreferOptions& options) {
     return 1;
   }
   auto start = std::chrono::steady_clock::now();
-  preferred.choice = Choose(resource->prefer, *resource->topology, preferred.request);
+  UnitChoice made = ChooseUnits(*resource, preferred.request);
+  preferred.choice = std::move(made.choice);
+  preferred.warning = std::move(made.warning);
   preferred.microseconds =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
   Print(options.json ? PreferJson(preferred) : PreferText(preferred));

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon.h"
 
-#include <linux/magic.h>
 #include <sys/signalfd.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -35,11 +34,13 @@
 #include "server/kubelet_client.h"
 #include "server/machine_watch.h"
 #include "server/metrics.h"
+#include "server/plugin_server.h"
 #include "server/plugin_set.h"
 #include "server/registrar.h"
 #include "server/service_manager.h"
 #include "server/socket.h"
 #include "server/uevents.h"
+#include "start_up.h"
 
 namespace cleave {
 namespace {
@@ -53,45 +54,14 @@ constexpr std::chrono::milliseconds kFilesSettle{200};
 constexpr std::chrono::seconds kStarted{15};
 // A main loop that is at one thing for longer than this is stuck.
 constexpr std::chrono::seconds kStuck{10};
+// How often the kubelet is asked whether a card is free again that is offered in several shapes.
+constexpr std::chrono::milliseconds kAskForFreeCards{1000};
+constexpr std::chrono::milliseconds kAskAfterGiving{100};
+// So long a kubelet that has just started may not know all its pods.
+constexpr std::chrono::seconds kKubeletStarts{10};
 // A kubelet that has just started does not know its pods yet, so it is asked again after it appeared.
 constexpr std::chrono::seconds kAskAfter[] = {std::chrono::seconds(1), std::chrono::seconds(5),
                                               std::chrono::seconds(20), std::chrono::seconds(60)};
-
-LogLevel LevelOf(const std::string& name, LogLevel otherwise) {
-  if (name == "debug") return LogLevel::kDebug;
-  if (name == "info") return LogLevel::kInfo;
-  if (name == "warning") return LogLevel::kWarning;
-  if (name == "error") return LogLevel::kError;
-  return otherwise;
-}
-
-LogFormat FormatOf(const std::string& name, LogFormat otherwise) {
-  if (name == "json") return LogFormat::kJson;
-  if (name == "text") return LogFormat::kText;
-  return otherwise;
-}
-
-void LogDiagnostics(const Diagnostics& diagnostics) {
-  for (const Diagnostic& error : diagnostics.errors())
-    Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});
-}
-
-// A kernel speaks of its own machine only, not of a directory that looks like one.
-bool IsKernelsOwn(const HostRoot& root) {
-  struct statfs fs = {};
-  return root.live() && statfs(root.WatchPath("sys").c_str(), &fs) == 0 && fs.f_type == SYSFS_MAGIC;
-}
-
-// Blocks the signals that the loop takes, here and in every thread that is started from here.
-int OpenSignals() {
-  sigset_t taken;
-  sigemptyset(&taken);
-  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&taken, signal);
-  sigset_t blocked = taken;
-  sigaddset(&blocked, SIGPIPE);  // a log that nobody reads any more is no reason to end
-  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
-  return signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
-}
 
 }  // namespace
 
@@ -114,6 +84,7 @@ struct Daemon::Impl {
   void Publish();
   void CheckKubelet(bool created);
   void AskHeld();
+  void AskLater();
   void Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked);
   void UpdateReadiness();
   HttpServer::Page Readiness();
@@ -139,7 +110,9 @@ struct Daemon::Impl {
   EventLoop::TimerId ask_timer = 0;
   std::optional<FileIdentity> kubelet;  // its socket, as known
   bool kubelet_known = false;           // looked for at least once
+  Clock::time_point kubelet_appeared;
   bool asking = false;
+  bool ask_again = false;  // an Allocate came while the kubelet was asked
   std::string ask_problem;
 
   Mutex mutex;
@@ -203,10 +176,15 @@ bool Daemon::Impl::SetUp() {
   registrar = std::make_unique<Registrar>(loop, *client, metrics, [this] { UpdateReadiness(); });
   plugins = std::make_unique<PluginSet>(
       loop, *root, metrics, *registrar,
-      PluginSet::Options{.kubelet_dir = options.kubelet_dir, .instance = NewInstanceId(), .rescan = [this] {
-                           Look();
-                           plugins->AnswerWaiting();
-                         }});
+      PluginSet::Options{.kubelet_dir = options.kubelet_dir,
+                         .instance = NewInstanceId(),
+                         .rescan =
+                             [this] {
+                               Look();
+                               plugins->AnswerWaiting();
+                             },
+                         // An answer that is under way may be older than the call that waits.
+                         .ask = [this] { asking ? void(ask_again = true) : AskHeld(); }});
   for (const std::string& name : RemoveStaleSockets(PluginDirectory(options.kubelet_dir))) {
     Log(LogLevel::kInfo, "removed a socket that a process before left behind", {{"socket", name}});
   }
@@ -323,8 +301,7 @@ void Daemon::Impl::Publish() {
                    if (reload_timer == 0)
                      reload_timer = loop.RunAfter(kFilesSettle, [this] { Reload("a file changed"); });
                  });
-  if (keeper->AwaitsHeld() && ask_timer == 0 && kubelet)
-    ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
+  if (kubelet) AskLater();
   UpdateReadiness();
 }
 
@@ -345,6 +322,7 @@ void Daemon::Impl::CheckKubelet(bool created) {
   kubelet = now;
   if (appeared) {
     Log(LogLevel::kInfo, "the kubelet is there", {{"socket", KubeletSocketPath(options.kubelet_dir)}});
+    kubelet_appeared = Clock::now();
     // The first one is asked before anything is registered, so that the first list lacks nothing that a pod
     // holds.
     AskHeld();
@@ -369,13 +347,33 @@ void Daemon::Impl::Answered(const absl::StatusOr<HeldIds>& held, Clock::time_poi
     Log(LogLevel::kDebug, "cannot ask which devices pods hold", {{"reason", problem}});
   }
   ask_problem = problem;
-  if (held.ok()) {
-    keeper->SetHeld(*held, asked);
-    Look();
-  }
+  bool incomplete = asked - kubelet_appeared < kKubeletStarts;
+  if (held.ok() && keeper->SetHeld(*held, asked, incomplete)) Look();
+  PluginServer::Claims claims;
+  claims.asked = asked;
+  // What is known and what was given since is all there is, if the kubelet has ever said what was before us.
+  if (!held.ok() && !keeper->ledger().known()) claims.problem = "it cannot be asked: " + problem;
+  claims.look = [this] { Look(); };
+  claims.give = [this](const std::string& resource, const std::vector<std::string>& ids) {
+    bool changed = keeper->Give(resource, ids, Clock::now());
+    // As soon as the kubelet lists what was given it can be seen when it is free.
+    loop.Cancel(ask_timer);
+    ask_timer = loop.RunAfter(kAskAfterGiving, [this] { AskHeld(); });
+    if (!changed) return;
+    plugins->Apply(keeper->plan());
+    metrics.SetPlan(*keeper->plan());
+  };
+  plugins->AnswerClaims(claims);
   registrar->Start();
-  if (keeper->AwaitsHeld() && ask_timer == 0)
-    ask_timer = loop.RunAfter(options.ask_every, [this] { AskHeld(); });
+  AskLater();
+  if (std::exchange(ask_again, false)) AskHeld();
+}
+
+void Daemon::Impl::AskLater() {
+  if (ask_timer != 0 || !(keeper->AwaitsHeld() || keeper->ledger().in_use())) return;
+  std::chrono::milliseconds delay = options.ask_every;
+  if (keeper->ledger().in_use()) delay = std::min(delay, kAskForFreeCards);
+  ask_timer = loop.RunAfter(delay, [this] { AskHeld(); });
 }
 
 void Daemon::Impl::UpdateReadiness() {

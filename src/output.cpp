@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
@@ -14,6 +15,7 @@
 #include "config/resource_spec.h"
 #include "discovery/inventory.h"
 #include "policy/choose.h"
+#include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "topology/graph.h"
 
@@ -21,6 +23,9 @@ namespace cleave {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// More pairs than these have nobody reads.
+constexpr size_t kMostInPairs = 32;
 
 std::vector<std::string> CardIds(const Plan& plan, const Unit& unit) {
   std::vector<std::string> ids;
@@ -41,8 +46,10 @@ std::string NodesText(const Unit& unit) { return unit.numa_nodes.empty() ? "-" :
 // What two units share and what it is worth: "same_numa 20, ethernet x4 +400".
 std::string PairText(const Plan& plan, const Unit& a, const Unit& b) {
   const Graph& graph = *plan.graph;
+  if (a.cards.empty()) return "no cards";
   size_t left = a.cards.front();
   size_t right = b.cards.front();
+  if (left == right) return "one card";
   // A board is a link and no place: what lies below it is the PCI tree.
   Relation relation = graph.CardRelation(left, right);
   std::string place = relation == Relation::kSameBoard ? "PCI tree" : ToString(relation);
@@ -52,6 +59,18 @@ std::string PairText(const Plan& plan, const Unit& a, const Unit& b) {
     if (joins) text += fmt::format(", {} x{:g} +{:g}", link.kind, link.width, link.weight);
   }
   return a.cards.size() * b.cards.size() == 1 ? text : text + " (their first cards)";
+}
+
+// Units that differ in their number only: shares of one card, and what has no card.
+bool IsAsTheOneBefore(const Unit& before, const Unit& one) {
+  bool numbered = one.share ? before.share.has_value() : one.cards.empty();
+  return numbered && one.cards == before.cards && one.health == before.health && one.reason == before.reason;
+}
+
+// "a", or "a .. d" for units [first, last] of one kind.
+std::string UnitsText(const Resource& resource, size_t first, size_t last) {
+  const std::string& id = resource.units[first].id;
+  return first == last ? id : fmt::format("{} .. {}", id, resource.units[last].id);
 }
 
 }  // namespace
@@ -75,12 +94,22 @@ std::string PlanText(const Plan& plan) {
     size_t healthy =
         static_cast<size_t>(std::count_if(resource.units.begin(), resource.units.end(),
                                           [](const Unit& one) { return one.health != Health::kUnhealthy; }));
-    text += fmt::format("{}: {} of {} allocatable, one device is a {}, prefers {}\n", resource.name, healthy,
-                        resource.units.size(), ToString(resource.unit), ToString(resource.prefer));
+    text += fmt::format("{}: {} of {} allocatable, ", resource.name, healthy, resource.units.size());
+    text += resource.unit == UnitKind::kCount
+                ? "without hardware\n"
+                : fmt::format("one device is a {}, prefers {}\n", ToString(resource.unit),
+                              ToString(resource.prefer));
+    std::vector<std::pair<std::string, const Unit*>> lines;
     size_t width = 0;
-    for (const Unit& one : resource.units) width = std::max(width, one.id.size());
-    for (const Unit& one : resource.units) {
-      text += fmt::format("  {:<{}}  NUMA {:<4} {}", one.id, width, NodesText(one), ToString(one.health));
+    for (size_t i = 0; i < resource.units.size(); ++i) {
+      size_t first = i;
+      while (i + 1 < resource.units.size() && IsAsTheOneBefore(resource.units[i], resource.units[i + 1])) ++i;
+      lines.emplace_back(UnitsText(resource, first, i), &resource.units[first]);
+      width = std::max(width, lines.back().first.size());
+    }
+    for (const auto& [ids, unit] : lines) {
+      const Unit& one = *unit;
+      text += fmt::format("  {:<{}}  NUMA {:<4} {}", ids, width, NodesText(one), ToString(one.health));
       if (!one.device_nodes.empty())
         text += std::string(11 - ToString(one.health).size(), ' ') + Join(one.device_nodes, " ");
       text += '\n';
@@ -107,14 +136,19 @@ std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics) {
                 {"profile", resource.profile},
                 {"unit", ToString(resource.unit)},
                 {"prefer", ToString(resource.prefer)},
+                {"same_card", ToString(resource.same_card)},
+                {"strict", resource.strict},
+                {"overlap", ToString(resource.overlap)},
                 {"units", Json::array()}};
     for (const Unit& item : resource.units) {
-      one["units"].push_back({{"id", item.id},
-                              {"cards", CardIds(plan, item)},
-                              {"numa_nodes", item.numa_nodes},
-                              {"device_nodes", item.device_nodes},
-                              {"health", ToString(item.health)},
-                              {"reason", item.reason}});
+      one["units"].push_back(
+          {{"id", item.id},
+           {"cards", CardIds(plan, item)},
+           {"numa_nodes", item.numa_nodes},
+           {"share", item.share ? Json{{"index", item.share->index}, {"of", item.share->of}} : Json()},
+           {"device_nodes", item.device_nodes},
+           {"health", ToString(item.health)},
+           {"reason", item.reason}});
     }
     json["resources"].push_back(std::move(one));
   }
@@ -144,8 +178,8 @@ std::string PairsText(const Plan& plan, const Resource& resource, const std::vec
     for (size_t j = i + 1; j < units.size(); ++j) {
       const Unit& a = resource.units[units[i]];
       const Unit& b = resource.units[units[j]];
-      text += fmt::format("  {} - {}  {:g}: {}\n", a.id, b.id,
-                          resource.topology->Affinity(units[i], units[j]), PairText(plan, a, b));
+      text += fmt::format("  {} - {}  {:g}: {}\n", a.id, b.id, UnitAffinity(resource, units[i], units[j]),
+                          PairText(plan, a, b));
     }
   }
   return text;
@@ -166,7 +200,9 @@ std::string PreferText(const PreferReport& preferred) {
     if (one.health == Health::kUnhealthy)
       text += fmt::format("  {}  is not healthy: {}\n", std::string(one.id.size(), ' '), one.reason);
   }
-  if (choice.units.size() > 1) text += "Pairs:\n" + PairsText(*preferred.plan, resource, choice.units);
+  if (!preferred.warning.empty()) text += "Not as wished: " + preferred.warning + "\n";
+  if (choice.units.size() > 1 && choice.units.size() <= kMostInPairs)
+    text += "Pairs:\n" + PairsText(*preferred.plan, resource, choice.units);
   text += fmt::format("Took {} us and {} steps.\n", preferred.microseconds, choice.steps);
   return text;
 }
@@ -182,6 +218,7 @@ std::string PreferJson(const PreferReport& preferred) {
                {"optimal", preferred.choice.optimal},
                {"bound", preferred.choice.bound},
                {"gap", preferred.choice.bound - preferred.choice.score},
+               {"warning", preferred.warning},
                {"microseconds", preferred.microseconds},
                {"steps", preferred.choice.steps}};
   return Dump(json);

@@ -22,6 +22,7 @@ struct PreferReport {
   const Resource* resource = nullptr;
   ChoiceRequest request;
   Choice choice;
+  std::string warning;  // which wish of the resource could not be kept
   int64_t microseconds = 0;
 };
 

@@ -19,6 +19,7 @@
 #include "discovery/scanner.h"
 #include "node_view.h"
 #include "policy/plan.h"
+#include "server/messages.h"
 #include "server/socket.h"
 #include "topology/link_sources.h"
 
@@ -74,6 +75,7 @@ bool PlanKeeper::Load(Diagnostics& diagnostics) {
     Scanner trial(root_, *settings);
     Plan plan = PlanFrom(*settings, links, trial.Scan(Clock::now()), options_.node_name, diagnostics);
     CheckSocketPaths(plan, options_.kubelet_dir, diagnostics);
+    CheckListSizes(plan, diagnostics);
   }
   if (!diagnostics.ok()) return false;
   if (scanner_ == nullptr) {
@@ -98,6 +100,7 @@ bool PlanKeeper::Look(Clock::time_point now) {
   auto plan = std::make_shared<Plan>(
       PlanFrom(*settings_, links_, std::move(inventory), options_.node_name, diagnostics));
   CheckSocketPaths(*plan, options_.kubelet_dir, diagnostics);
+  CheckListSizes(*plan, diagnostics);
   std::string complaints = diagnostics.Text();
   if (complaints != complaints_) {
     for (const Diagnostic& error : diagnostics.errors()) {
@@ -108,19 +111,32 @@ bool PlanKeeper::Look(Clock::time_point now) {
   complaints_ = std::move(complaints);
   metrics_.SetPlanFailed(!diagnostics.ok());
   if (!diagnostics.ok()) {
-    if (plan_ == nullptr) return false;
-    *plan = WithHealth(*plan_, *seen_);
+    if (base_ == nullptr) return false;
+    *plan = WithHealth(*base_, *seen_);
   }
-  held_.Complete(*plan, plan_.get(), *settings_, now);
-  plan_ = std::move(plan);
+  held_.Complete(*plan, base_.get(), *settings_, now);
+  base_ = std::move(plan);
+  plan_ = ledger_.Withhold(base_);
   Forget(now);
   return true;
 }
 
-void PlanKeeper::SetHeld(HeldIds held, Clock::time_point asked) {
+bool PlanKeeper::SetHeld(HeldIds held, Clock::time_point asked, bool incomplete) {
+  bool changed = ledger_.SetHeld(held, asked, incomplete) || held != last_held_ || held_.Pending();
+  last_held_ = held;
   held_.SetHeld(std::move(held), asked);
   if (plan_ != nullptr) Forget(Clock::now());
-  stale_ = true;
+  stale_ = stale_ || changed;
+  return stale_;
+}
+
+bool PlanKeeper::Give(const std::string& resource, const std::vector<std::string>& ids,
+                      Clock::time_point now) {
+  ledger_.Give(resource, ids, now);
+  std::shared_ptr<const Plan> marked = ledger_.Withhold(base_);
+  if (marked == plan_) return false;
+  plan_ = std::move(marked);
+  return true;
 }
 
 void PlanKeeper::Forget(Clock::time_point now) {

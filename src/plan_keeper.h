@@ -18,6 +18,7 @@
 #include "policy/plan.h"
 #include "server/held_devices.h"
 #include "server/kubelet_client.h"
+#include "server/ledger.h"
 #include "server/metrics.h"
 #include "topology/link_sources.h"
 
@@ -45,8 +46,14 @@ class PlanKeeper {
   // why.
   bool Look(Clock::time_point now);
 
-  // The kubelet's answer to a question asked at `asked`. Look() next.
-  void SetHeld(HeldIds held, Clock::time_point asked);
+  // The kubelet's answer to a question asked at `asked`; `incomplete` while it has just started. True when
+  // Look() should follow.
+  bool SetHeld(HeldIds held, Clock::time_point asked, bool incomplete);
+
+  // Allocate is about to give devices of a resource with overlap = "exclusive" away. True when there is a new
+  // plan, in which other shapes of their cards are withheld.
+  bool Give(const std::string& resource, const std::vector<std::string>& ids, Clock::time_point now);
+  const Ledger& ledger() const { return ledger_; }
 
   // True while ids are offered only because a pod may hold them, so that the kubelet should be asked again.
   bool AwaitsHeld() const { return held_.Pending(); }
@@ -67,7 +74,10 @@ class PlanKeeper {
   LinkTexts links_;
   std::unique_ptr<Scanner> scanner_;
   HeldDevices held_;
-  std::optional<Inventory> seen_;  // as scanned last
+  HeldIds last_held_;
+  Ledger ledger_;
+  std::optional<Inventory> seen_;     // as scanned last
+  std::shared_ptr<const Plan> base_;  // the plan before the ledger withholds what must not be given
   std::shared_ptr<const Plan> plan_;
   bool stale_ = true;       // something but the machine has changed
   std::string complaints_;  // about the last plan that could not be

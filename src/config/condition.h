@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -20,12 +21,16 @@ std::string ToText(const AttributeValue& value);
 
 // One named value against a list of patterns. It holds when a positive pattern matches (or there is none) and
 // no pattern that begins with "!" does. A pattern is a shell pattern, or a comparison with a number ("> 1",
-// ">= 2", "< 4", "<= 4"). A value that is absent matches nothing, so only "!..." lists hold.
+// ">= 2", "< 4", "<= 4") or a range of whole numbers ("0-3", both ends included). A value that is absent
+// matches nothing, so only "!..." lists hold.
 struct AttributeTest {
   std::string name;
   std::vector<std::string> patterns;
   SourcePos pos;
 };
+
+// Why a pattern can never match; "" when it may.
+std::string BadPattern(std::string_view pattern);
 
 // All tests must hold; an empty condition always holds.
 struct Condition {

@@ -90,6 +90,8 @@ struct Settings {
   std::map<std::string, std::string> Values(const Profile& profile) const;
   // True when the operator named the profile in `profiles`.
   bool Named(const Profile& profile) const;
+  // True when the profile is in use: named, or a default one where none is named.
+  bool Active(const Profile& profile) const;
 };
 
 struct LoadOptions {

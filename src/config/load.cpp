@@ -145,6 +145,11 @@ void CheckResource(const ResourceSpec& spec, const Names& names, Diagnostics& di
   }
   names.Check(spec.when, diagnostics);
   if (spec.id) names.Check(*spec.id, diagnostics);
+  if (spec.count) names.Check(*spec.count, diagnostics);
+  if (spec.shares.otherwise) names.Check(*spec.shares.otherwise, diagnostics);
+  for (const ShareNumbers::OfCard& one : spec.shares.of_cards) names.Check(one.number, diagnostics);
+  if (spec.unit == UnitKind::kShare && spec.memory != "memory")
+    names.CheckName(spec.memory, spec.pos, "attribute", diagnostics);
   for (const std::string& name : spec.group_by) {
     if (name != "links") names.CheckName(name, spec.pos, "attribute", diagnostics);
   }
@@ -357,6 +362,10 @@ std::map<std::string, std::string> Settings::Values(const Profile& profile) cons
 
 bool Settings::Named(const Profile& profile) const {
   return std::find(config.profiles.begin(), config.profiles.end(), profile.name) != config.profiles.end();
+}
+
+bool Settings::Active(const Profile& profile) const {
+  return config.profiles.empty() ? profile.is_default : Named(profile);
 }
 
 Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics) {

@@ -102,7 +102,6 @@ void ReadEntries(TableReader& reader, Profile& profile) {
     }
     profile.entries.push_back(std::move(entries));
   }
-  if (!reader.Has("entries")) reader.Error({reader.file(), 0, 0}, "the profile needs [entries]");
 }
 
 }  // namespace
@@ -147,12 +146,14 @@ const std::vector<std::string>& BuiltInNames() {
                                                  "piece",
                                                  "profile",
                                                  "card",
+                                                 "index",
                                                  "board"};
   return names;
 }
 
 const std::vector<std::string>& ContainerNames() {
-  static const std::vector<std::string> names = {"count", "position", "resource", "node"};
+  static const std::vector<std::string> names = {"count",         "position",     "resource",   "node",
+                                                 "share.percent", "share.memory", "share.index"};
   return names;
 }
 
@@ -190,6 +191,11 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
     spec.profile = profile.name;
     profile.resources.push_back(std::move(spec));
   });
+  // Without hardware behind them devices can only be counted.
+  bool only_counts = !profile.resources.empty() &&
+                     std::all_of(profile.resources.begin(), profile.resources.end(),
+                                 [](const ResourceSpec& spec) { return spec.unit == UnitKind::kCount; });
+  if (!reader.Has("entries") && !only_counts) reader.Error({file, 0, 0}, "the profile needs [entries]");
   reader.Finish();
   return profile;
 }

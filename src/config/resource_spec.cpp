@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,12 +26,22 @@ namespace cleave {
 namespace {
 
 const std::vector<std::string>& UnitNames() {
-  static const std::vector<std::string> names = {"card", "group", "partition"};
+  static const std::vector<std::string> names = {"card", "group", "partition", "share", "count"};
   return names;
 }
 
 const std::vector<std::string>& PreferenceNames() {
-  static const std::vector<std::string> names = {"closest"};
+  static const std::vector<std::string> names = {"closest", "packed", "spread", "balanced"};
+  return names;
+}
+
+const std::vector<std::string>& SameCardNames() {
+  static const std::vector<std::string> names = {"allow", "forbid", "require"};
+  return names;
+}
+
+const std::vector<std::string>& OverlapNames() {
+  static const std::vector<std::string> names = {"error", "exclusive"};
   return names;
 }
 
@@ -81,9 +92,113 @@ std::vector<NamedValue> ParseNamedValues(TableReader& reader, std::string_view k
   return values;
 }
 
+// A whole number, or text with placeholders that becomes one.
+std::optional<TextTemplate> ParseNumber(TableReader& reader, std::string_view key, int64_t least) {
+  const toml::node* node = reader.Node(key);
+  if (node == nullptr) return std::nullopt;
+  std::optional<int64_t> number = node->value_exact<int64_t>();
+  if (number && *number >= least && *number <= kMostPieces) {
+    TextTemplate text = *TextTemplate::Parse(fmt::format("{}", *number));
+    text.pos = reader.PosOf(*node);
+    return text;
+  }
+  if (node->is_string()) {
+    std::optional<TextTemplate> text = reader.Template(key);
+    if (!text || text->HasPlaceholders()) return text;
+  }
+  reader.ErrorAt(key, fmt::format("'{}' in {} must be a whole number from {} to {}, or a placeholder for one",
+                                  key, reader.where(), least, kMostPieces));
+  return std::nullopt;
+}
+
+ShareNumbers ParseShares(TableReader& reader) {
+  ShareNumbers shares;
+  const toml::node* node = reader.Node("shares");
+  if (node == nullptr || !node->is_table()) {
+    shares.otherwise = ParseNumber(reader, "shares", 1);
+    return shares;
+  }
+  TableReader inner(*node->as_table(), "shares of " + reader.where(), reader.file(), reader.diagnostics());
+  for (auto&& [key, value] : *node->as_table()) {
+    std::string name(key.str());
+    std::optional<TextTemplate> number = ParseNumber(inner, name, 1);
+    if (!number) continue;
+    if (name == "default") {
+      shares.otherwise = std::move(number);
+    } else {
+      shares.of_cards.push_back({name, *std::move(number)});
+    }
+  }
+  if (node->as_table()->empty()) reader.ErrorAt("shares", "'shares' in [[resource]] is empty");
+  return shares;
+}
+
+// Keys that belong to one kind of unit.
+void CheckUnitKeys(TableReader& reader, const ResourceSpec& spec) {
+  struct Belongs {
+    const char* key;
+    UnitKind unit;
+    const char* needed;  // why it must be there; "": it need not
+  };
+  static constexpr Belongs kKeys[] = {
+      {"group_by", UnitKind::kGroup, "an attribute, a list of them, or \"links\""},
+      {"size", UnitKind::kGroup, ""},
+      {"shares", UnitKind::kShare, "a number, or a table of numbers by card"},
+      {"memory", UnitKind::kShare, ""},
+      {"count", UnitKind::kCount, "a number, or \"{settings.NAME}\""},
+  };
+  for (const Belongs& one : kKeys) {
+    bool there = reader.Has(one.key);
+    if (there && spec.unit != one.unit) {
+      reader.ErrorAt(one.key,
+                     fmt::format("'{}' in [[resource]] is for unit = \"{}\"", one.key, ToString(one.unit)));
+    }
+    if (!there && spec.unit == one.unit && *one.needed != '\0') {
+      reader.Error(reader.Pos(), fmt::format("[[resource]] with unit = \"{}\" needs '{}': {}",
+                                             ToString(one.unit), one.key, one.needed));
+    }
+  }
+  if (reader.Has("overlap") && spec.unit == UnitKind::kCount)
+    reader.ErrorAt("overlap", "'overlap' in [[resource]] is for devices with hardware");
+  if (reader.Has("same_card") && spec.unit != UnitKind::kShare && spec.unit != UnitKind::kPartition) {
+    reader.ErrorAt("same_card",
+                   "'same_card' in [[resource]] is for unit = \"share\" and unit = \"partition\"");
+  }
+  if (spec.strict && spec.same_card == SameCard::kAllow)
+    reader.ErrorAt("strict", "'strict' in [[resource]] is for same_card = \"forbid\" or \"require\"");
+  bool by_links = spec.group_by == std::vector<std::string>{"links"};
+  if (by_links && spec.size != 2 && spec.size != 4) {
+    reader.Error(reader.Pos(), "[[resource]] with group_by = \"links\" needs size = 2 or size = 4");
+  }
+  if (!by_links && reader.Has("min_width"))
+    reader.ErrorAt("min_width", "'min_width' in [[resource]] is for group_by = \"links\"");
+}
+
+// What changes when another card comes or goes is no part of an id, and counted devices have no card to ask.
+void CheckPlaceholders(TableReader& reader, const ResourceSpec& spec) {
+  for (const std::optional<TextTemplate>& text : {std::optional(spec.name), spec.count, spec.id}) {
+    if (!text) continue;
+    for (const std::string& name : text->Placeholders()) {
+      if (spec.unit == UnitKind::kCount && !name.starts_with("settings.")) {
+        reader.Error(text->pos, fmt::format("'{{{}}}': with unit = \"count\" there is no card to ask; only "
+                                            "settings.NAME has a value",
+                                            name));
+      }
+    }
+  }
+  if (!spec.id) return;
+  for (const std::string& name : spec.id->Placeholders()) {
+    if (name != "index") continue;
+    reader.Error(spec.id->pos,
+                 "'{index}' is no part of an id: it changes with the other cards of the machine");
+  }
+}
+
 }  // namespace
 
 std::string ToString(UnitKind unit) { return UnitNames()[static_cast<size_t>(unit)]; }
+std::string ToString(Overlap overlap) { return OverlapNames()[static_cast<size_t>(overlap)]; }
+std::string ToString(SameCard same_card) { return SameCardNames()[static_cast<size_t>(same_card)]; }
 std::string ToString(Preference preference) { return PreferenceNames()[static_cast<size_t>(preference)]; }
 
 ContainerSpec Merge(const ContainerSpec& base, const ContainerSpec& own) {
@@ -153,28 +268,22 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   spec.group_by = reader.Strings("group_by");
   if (std::optional<int64_t> size = reader.Int("size", 1, 1024)) spec.size = static_cast<int>(*size);
   spec.min_width = reader.Number("min_width").value_or(1);
+  spec.shares = ParseShares(reader);
+  spec.memory = reader.String("memory").value_or(spec.memory);
+  spec.count = ParseNumber(reader, "count", 0);
   spec.id = reader.Template("id");
-  spec.prefer = static_cast<Preference>(reader.OneOf("prefer", PreferenceNames()).value_or(0));
+  Preference usual = spec.unit == UnitKind::kShare ? Preference::kPacked : Preference::kClosest;
+  spec.prefer =
+      static_cast<Preference>(reader.OneOf("prefer", PreferenceNames()).value_or(static_cast<size_t>(usual)));
+  spec.same_card = static_cast<SameCard>(reader.OneOf("same_card", SameCardNames()).value_or(0));
+  spec.strict = reader.Bool("strict").value_or(false);
+  spec.overlap = static_cast<Overlap>(reader.OneOf("overlap", OverlapNames()).value_or(0));
   spec.nodes = reader.Strings("nodes");
   if (const toml::table* container = reader.Table("container")) {
     spec.container = ParseContainer(*container, "[resource.container]", file, diagnostics);
   }
-  bool is_group = spec.unit == UnitKind::kGroup;
-  bool by_links = spec.group_by == std::vector<std::string>{"links"};
-  if (is_group && spec.group_by.empty()) {
-    reader.Error(
-        reader.Pos(),
-        "[[resource]] with unit = \"group\" needs 'group_by': an attribute, a list of them, or \"links\"");
-  }
-  for (const char* key : {"group_by", "size"}) {
-    if (!is_group && reader.Has(key))
-      reader.ErrorAt(key, fmt::format("'{}' in [[resource]] is for unit = \"group\"", key));
-  }
-  if (by_links && spec.size != 2 && spec.size != 4) {
-    reader.Error(reader.Pos(), "[[resource]] with group_by = \"links\" needs size = 2 or size = 4");
-  }
-  if (!by_links && reader.Has("min_width"))
-    reader.ErrorAt("min_width", "'min_width' in [[resource]] is for group_by = \"links\"");
+  CheckUnitKeys(reader, spec);
+  CheckPlaceholders(reader, spec);
   reader.Finish();
   return spec;
 }

@@ -3,6 +3,7 @@
 #ifndef CLEAVE_CONFIG_RESOURCE_SPEC_H_
 #define CLEAVE_CONFIG_RESOURCE_SPEC_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,11 +14,27 @@
 
 namespace cleave {
 
-enum class UnitKind { kCard, kGroup, kPartition };
-enum class Preference { kClosest };
+enum class UnitKind { kCard, kGroup, kPartition, kShare, kCount };
+enum class Preference { kClosest, kPacked, kSpread, kBalanced };
+enum class SameCard { kAllow, kForbid, kRequire };  // may a container have several units of one card
+enum class Overlap { kError, kExclusive };          // may a card be in several resources
 
 std::string ToString(UnitKind unit);
 std::string ToString(Preference preference);
+std::string ToString(SameCard same_card);
+std::string ToString(Overlap overlap);
+
+// Into how many shares cards are cut: digits, or text with placeholders of the card.
+struct ShareNumbers {
+  struct OfCard {
+    std::string card;  // its id, PCI address or serial
+    TextTemplate number;
+  };
+  std::vector<OfCard> of_cards;
+  std::optional<TextTemplate> otherwise;  // for cards that are not named; nullopt: those are not offered
+};
+// Most shares of one card, and most devices of a counting resource.
+constexpr int64_t kMostPieces = 100'000;
 
 // One value out of several, the first whose condition holds for a card of the container.
 struct ValueChoice {
@@ -41,8 +58,8 @@ struct MountSpec {
 
 // What a container gets of the units that it was given. Templates see the attributes of each card, {id}
 // (unit), {resource}, {node}, {count} (units in the container), {position} (place of the card in the
-// container, from 0), {nodes.NAME} and {settings.NAME}. A value is made for every card; equal values count
-// once; several are joined by ",".
+// container, from 0), {nodes.NAME}, {settings.NAME} and {share.percent}, {share.memory}, {share.index}. A
+// value is made for every card; equal values count once; several are joined by ",".
 struct ContainerSpec {
   bool inherit = true;                // start from what the card's profile gives; own env and annotations win
   std::vector<TextTemplate> devices;  // device nodes, the same path on host and in the container, "rw"
@@ -65,11 +82,17 @@ struct ResourceSpec {
   std::vector<std::string> group_by;  // attributes whose values make a group; {"links"}: joined by links
   std::optional<int> size;            // cards in a group; smaller groups are not offered
   double min_width = 1;               // with group_by "links": the least width that counts
+  ShareNumbers shares;                // with unit "share"
+  std::string memory = "memory";      // with unit "share": the attribute that {share.memory} is a part of
+  std::optional<TextTemplate> count;  // with unit "count": digits, or a setting
   std::optional<TextTemplate> id;     // of a unit; default: the card's id, or the group's values
-  Preference prefer = Preference::kClosest;
-  std::vector<std::string> nodes;  // shell patterns for names of nodes; empty: every node
-  ContainerSpec container;         // on top of the profile's
-  bool from_operator = false;      // of cleave.toml, not of a profile
+  Preference prefer = Preference::kClosest;  // of shares by default kPacked
+  SameCard same_card = SameCard::kAllow;     // with unit "share" and "partition"
+  bool strict = false;                       // Allocate refuses what breaks same_card
+  Overlap overlap = Overlap::kError;         // kExclusive: each card in one of its resources at a time
+  std::vector<std::string> nodes;            // shell patterns for names of nodes; empty: every node
+  ContainerSpec container;                   // on top of the profile's
+  bool from_operator = false;                // of cleave.toml, not of a profile
   SourcePos pos;
 };
 

@@ -75,6 +75,7 @@ std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card,
   if (name == "kind") return card.kind;
   if (name == "path") return "/" + card.entry;
   if (name == "pieces") return static_cast<int64_t>(card.pieces);
+  if (name == "index") return static_cast<int64_t>(card.index);
   if (name == "piece") return static_cast<int64_t>(card.piece);
   if (name == "address" && !card.address.empty()) return card.address;
   if (name == "board" && !card.board.empty()) return card.board;

@@ -71,7 +71,8 @@ struct Card {
   std::string board;     // cards of one profile with the same board are joined by it; "": none
   std::string piece_of;  // cards of one profile with the same value are pieces of one; "": whole
   int pieces = 1;        // how many pieces that card has
-  int piece = 0;         // which of them this is, in PCI-walk order, from 0
+  int index = 0;  // place in PCI-walk order among the cards of its profile; pieces of one have the same
+  int piece = 0;  // which of them this is, in PCI-walk order, from 0
   Health health = Health::kHealthy;
   std::string reason;                 // why it is not healthy
   std::vector<std::string> warnings;  // checks with level = "warn" that do not hold

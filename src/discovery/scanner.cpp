@@ -29,10 +29,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kWaitStep{1000};
 
-bool IsActive(const Settings& settings, const Profile& profile) {
-  return settings.config.profiles.empty() ? profile.is_default : settings.Named(profile);
-}
-
 // A host that makes other pieces of a card takes the old ones away first: so long their number stays.
 constexpr std::chrono::seconds kPiecesSettle{5};
 
@@ -58,6 +54,22 @@ bool ApplyDefaults(const Entries& entries, bool live, std::chrono::milliseconds 
   return waiting;
 }
 
+// Cards are numbered in their order, over those that are there and those that were.
+void CountCards(std::vector<Card>& cards) {
+  std::map<std::string, int> next;
+  std::map<std::pair<std::string, std::string>, int> whole;
+  for (Card& card : cards) {
+    int& count = next[card.profile];
+    if (card.piece_of.empty()) {
+      card.index = count++;
+      continue;
+    }
+    auto [known, added] = whole.try_emplace({card.profile, card.piece_of}, count);
+    if (added) ++count;
+    card.index = known->second;
+  }
+}
+
 void CheckNodes(const HostRoot& root, Card& card) {
   for (const auto& [role, path] : card.nodes) {
     if (root.Exists(path)) continue;
@@ -78,7 +90,7 @@ Inventory Scanner::Scan(Clock::time_point now) {
   look_again_.reset();
   for (auto& [key, known] : known_) known.seen = false;
   for (const Profile& profile : settings_->profiles) {
-    if (!IsActive(*settings_, profile)) continue;
+    if (!settings_->Active(profile)) continue;
     const std::map<std::string, std::string> settings = settings_->Values(profile);
     std::set<std::string> taken;
     for (const Entries& entries : profile.entries) {
@@ -93,6 +105,7 @@ Inventory Scanner::Scan(Clock::time_point now) {
   auto walk = [](const Card& card) { return std::tuple(PciAddress::Parse(card.address), card.profile); };
   std::stable_sort(inventory.cards.begin(), inventory.cards.end(),
                    [&](const Card& a, const Card& b) { return walk(a) < walk(b); });
+  CountCards(inventory.cards);
   CountPieces(now, inventory);
   std::sort(inventory.oddities.begin(), inventory.oddities.end());
   return inventory;
@@ -207,7 +220,7 @@ void Scanner::CountPieces(Clock::time_point now, Inventory& inventory) {
 void Scanner::Remember(Clock::time_point now, Inventory& inventory) {
   std::set<std::string> active;
   for (const Profile& profile : settings_->profiles) {
-    if (IsActive(*settings_, profile)) active.insert(profile.name);
+    if (settings_->Active(profile)) active.insert(profile.name);
   }
   std::erase_if(known_, [&](const auto& item) { return !active.contains(item.second.card.profile); });
   for (auto& [key, known] : known_) {

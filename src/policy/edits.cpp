@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -23,25 +27,35 @@
 namespace cleave {
 namespace {
 
-// One card of the container, with what templates may ask of it.
+// For so many ids an index is not worth making.
+constexpr size_t kFewIds = 8;
+
+// How much of a card a container holds.
+struct Portion {
+  size_t position = 0;  // of the card among the container's
+  int64_t shares = 0;   // that the container holds of it
+};
+
+// One card of one unit of the container, with what templates may ask of it. A counted unit has no card.
 class CardInContainer {
  public:
-  CardInContainer(const Plan& plan, const Resource& resource, const Unit& unit, const Card& card,
-                  size_t position, size_t count)
+  CardInContainer(const Plan& plan, const Resource& resource, const Unit& unit, const Card* card,
+                  const Portion& portion, size_t count)
       : unit_(unit), card_(card) {
-    auto settings = plan.settings.find(card.profile);
+    auto settings = plan.settings.find(card == nullptr ? resource.profile : card->profile);
     const std::map<std::string, std::string>* values =
         settings == plan.settings.end() ? nullptr : &settings->second;
-    facts_ = CardLookup(card, *plan.inventory, values);
+    facts_ = card == nullptr ? SettingsLookup(values) : CardLookup(*card, *plan.inventory, values);
     own_ = {{"id", unit.id},
             {"resource", resource.name},
             {"node", plan.node_name},
             {"count", static_cast<int64_t>(count)},
-            {"position", static_cast<int64_t>(position)}};
+            {"position", static_cast<int64_t>(portion.position)}};
+    if (card != nullptr) AddShare(resource.memory, portion);
   }
 
   const Unit& unit() const { return unit_; }
-  const Card& card() const { return card_; }
+  const Card* card() const { return card_; }
 
   std::optional<AttributeValue> Value(const std::string& name) const {
     if (auto own = own_.find(name); own != own_.end()) return own->second;
@@ -62,19 +76,51 @@ class CardInContainer {
   }
 
  private:
+  static Condition::Lookup SettingsLookup(const std::map<std::string, std::string>* values) {
+    return [values](const std::string& name) -> std::optional<AttributeValue> {
+      if (values == nullptr || !name.starts_with("settings.")) return std::nullopt;
+      auto found = values->find(name.substr(std::string_view("settings.").size()));
+      return found == values->end() ? std::nullopt : std::optional<AttributeValue>(found->second);
+    };
+  }
+
+  // What is not a share is all of its card. Rounded down, but never to nothing, which many read as no limit.
+  void AddShare(const std::string& memory, const Portion& portion) {
+    int64_t of = unit_.share ? unit_.share->of : 1;
+    int64_t held = unit_.share ? portion.shares : 1;
+    own_["share.percent"] = std::max<int64_t>(1, 100 * held / of);
+    if (unit_.share) own_["share.index"] = static_cast<int64_t>(unit_.share->index);
+    std::optional<AttributeValue> total = facts_(memory);
+    std::optional<int64_t> number = total ? ParseInt(ToText(*total)) : std::nullopt;
+    if (number && *number > 0) {
+      // In two parts, so that bytes of a large card times thousands of shares do not overflow.
+      int64_t part = *number / of * held + *number % of * held / of;
+      own_["share.memory"] = std::max<int64_t>(1, part);
+    }
+  }
+
   const Unit& unit_;
-  const Card& card_;
+  const Card* card_;
   Condition::Lookup facts_;
   std::map<std::string, AttributeValue> own_;
 };
 
-void AddOnce(std::vector<std::string>& list, std::string value) {
-  if (std::find(list.begin(), list.end(), value) == list.end()) list.push_back(std::move(value));
-}
+// Values in the order in which they came, each once.
+class OnceEach {
+ public:
+  void Add(std::string value) {
+    if (seen_.insert(value).second) values_.push_back(std::move(value));
+  }
+  const std::vector<std::string>& values() const { return values_; }
+
+ private:
+  std::vector<std::string> values_;
+  std::unordered_set<std::string> seen_;
+};
 
 absl::StatusOr<std::map<std::string, std::string>> ExpandValues(const std::vector<NamedValue>& specs,
                                                                 const std::vector<CardInContainer>& cards) {
-  std::map<std::string, std::vector<std::string>> lists;
+  std::map<std::string, OnceEach> lists;
   for (const NamedValue& spec : specs) {
     for (const CardInContainer& card : cards) {
       auto choice = std::find_if(spec.choices.begin(), spec.choices.end(),
@@ -82,11 +128,11 @@ absl::StatusOr<std::map<std::string, std::string>> ExpandValues(const std::vecto
       if (choice == spec.choices.end()) continue;
       CLEAVE_ASSIGN_OR_RETURN(std::string name, card.Expand(spec.name));
       CLEAVE_ASSIGN_OR_RETURN(std::string value, card.Expand(choice->value));
-      AddOnce(lists[name], std::move(value));
+      lists[name].Add(std::move(value));
     }
   }
   std::map<std::string, std::string> values;
-  for (const auto& [name, list] : lists) values[name] = Join(list, ",");
+  for (const auto& [name, list] : lists) values[name] = Join(list.values(), ",");
   return values;
 }
 
@@ -112,37 +158,61 @@ absl::Status ExpandMounts(const std::vector<MountSpec>& specs, const std::vector
 
 }  // namespace
 
-absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resource,
-                                         const std::vector<std::string>& unit_ids) {
+absl::StatusOr<std::vector<const Unit*>> FindUnits(const Resource& resource,
+                                                   const std::vector<std::string>& unit_ids) {
+  std::unordered_map<std::string_view, const Unit*> by_id;
+  if (unit_ids.size() > kFewIds) {
+    for (const Unit& unit : resource.units) by_id.emplace(unit.id, &unit);
+  }
   std::vector<const Unit*> units;
   for (const std::string& id : unit_ids) {
-    const Unit* unit = resource.Find(id);
+    auto found = by_id.find(id);
+    const Unit* unit = found != by_id.end()         ? found->second
+                       : unit_ids.size() <= kFewIds ? resource.Find(id)
+                                                    : nullptr;
     if (unit == nullptr) return absl::NotFoundError(fmt::format("{} has no device {}", resource.name, id));
     if (unit->health == Health::kUnhealthy) {
-      return absl::FailedPreconditionError(
-          fmt::format("device {} of {} is not healthy: {}", id, resource.name, unit->reason));
+      return absl::FailedPreconditionError(fmt::format("device {} of {} is {}: {}", id, resource.name,
+                                                       unit->withheld ? "withheld" : "not healthy",
+                                                       unit->reason));
     }
-    if (std::find(units.begin(), units.end(), unit) == units.end()) units.push_back(unit);
+    units.push_back(unit);
   }
   std::sort(units.begin(), units.end());  // pointers into one vector: PCI-walk order
-  std::vector<CardInContainer> cards;
+  units.erase(std::unique(units.begin(), units.end()), units.end());
+  return units;
+}
+
+absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resource,
+                                         const std::vector<std::string>& unit_ids) {
+  CLEAVE_ASSIGN_OR_RETURN(std::vector<const Unit*> units, FindUnits(resource, unit_ids));
+  std::map<size_t, Portion> portions;
   for (const Unit* unit : units) {
     for (size_t card : unit->cards) {
-      size_t position = cards.size();
-      cards.emplace_back(plan, resource, *unit, plan.inventory->cards[card], position, units.size());
+      Portion fresh{portions.size(), 0};
+      ++portions.try_emplace(card, fresh).first->second.shares;
     }
   }
-  ContainerEdits edits;
+  std::vector<CardInContainer> cards;
+  for (const Unit* unit : units) {
+    for (size_t card : unit->cards)
+      cards.emplace_back(plan, resource, *unit, &plan.inventory->cards[card], portions[card], units.size());
+    if (unit->cards.empty())
+      cards.emplace_back(plan, resource, *unit, nullptr, Portion{cards.size(), 0}, units.size());
+  }
+  OnceEach devices;
   for (const TextTemplate& device : resource.container.devices) {
     for (const CardInContainer& card : cards) {
-      if (device.source() == "{nodes.*}") {
-        for (const auto& [role, path] : card.card().nodes) AddOnce(edits.devices, path);
+      if (device.source() == "{nodes.*}" && card.card() != nullptr) {
+        for (const auto& [role, path] : card.card()->nodes) devices.Add(path);
         continue;
       }
       CLEAVE_ASSIGN_OR_RETURN(std::string path, card.Expand(device));
-      AddOnce(edits.devices, std::move(path));
+      devices.Add(std::move(path));
     }
   }
+  ContainerEdits edits;
+  edits.devices = devices.values();
   CLEAVE_ASSIGN_OR_RETURN(edits.env, ExpandValues(resource.container.env, cards));
   CLEAVE_ASSIGN_OR_RETURN(edits.annotations, ExpandValues(resource.container.annotations, cards));
   CLEAVE_RETURN_IF_ERROR(ExpandMounts(resource.container.mounts, cards, edits));

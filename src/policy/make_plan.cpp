@@ -4,23 +4,29 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/status.h"
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
+#include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "policy/plan.h"
+#include "policy/seats.h"
 #include "policy/units.h"
 #include "topology/graph.h"
 
@@ -36,7 +42,8 @@ class Planner {
         diagnostics_(diagnostics),
         offered_by_(inventory_.cards.size()),
         reasons_(inventory_.cards.size()),
-        left_over_(inventory_.cards.size()) {}
+        left_over_(inventory_.cards.size()),
+        shareable_(inventory_.cards.size(), 0) {}
 
   void Run() {
     CheckTwoProfiles();
@@ -167,7 +174,7 @@ class Planner {
     std::map<std::string, std::vector<size_t>> by_name;
     for (size_t i = 0; i < inventory_.cards.size(); ++i) {
       if (!IsCandidate(spec, i)) continue;
-      if (!spec.from_operator && by_operator_.contains(i)) continue;
+      if (!spec.from_operator && by_operator_.contains(i) && !MayOverlap(spec, i)) continue;
       const Card& card = inventory_.cards[i];
       absl::StatusOr<std::string> name =
           spec.name.Expand(CardTextLookup(card, inventory_, SettingsOf(card.profile)));
@@ -188,12 +195,75 @@ class Planner {
         return;
       }
     }
+    if (spec.unit == UnitKind::kCount) return OfferCount(spec);
     for (auto& [name, cards] : ByName(spec)) OfferOne(spec, name, cards);
   }
 
-  void OfferOne(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
+  bool MayOverlap(const ResourceSpec& spec, size_t card) const {
+    return spec.overlap == Overlap::kExclusive && shareable_[card] != 0;
+  }
+
+  // Settings of the resource's profile, else of any: there is no card that could say whose are meant.
+  TextTemplate::Lookup SettingsLookup(const ResourceSpec& spec) const {
+    return [this, &spec](const std::string& name) -> std::optional<std::string> {
+      if (!name.starts_with("settings.")) return std::nullopt;
+      for (const auto& [profile, values] : plan_.settings) {
+        if (!spec.profile.empty() && spec.profile != profile) continue;
+        if (auto found = values.find(name.substr(std::string_view("settings.").size()));
+            found != values.end())
+          return found->second;
+      }
+      return std::nullopt;
+    };
+  }
+
+  // Devices without hardware. With `where` or `except` they are offered where a card is of that kind.
+  void OfferCount(const ResourceSpec& spec) {
+    TextTemplate::Lookup lookup = SettingsLookup(spec);
+    auto wanted = [&](const std::string& name) -> std::optional<AttributeValue> { return lookup(name); };
+    bool active =
+        spec.profile.empty() ||
+        std::any_of(settings_.profiles.begin(), settings_.profiles.end(), [&](const Profile& profile) {
+          return profile.name == spec.profile && settings_.Active(profile);
+        });
+    if (!active || !spec.when.Holds(wanted)) return;
+    bool asks = !spec.where.empty() || !spec.except.empty();
+    bool found = !asks;
+    absl::StatusOr<std::string> name = spec.name.Expand(lookup);
+    for (size_t i = 0; asks && i < inventory_.cards.size(); ++i) {
+      if (!IsCandidate(spec, i)) continue;
+      found = true;
+      if (name.ok()) LeaveOver(i, fmt::format("it is why {} is offered", *name));
+    }
+    if (!found) return;
+    auto complain = [&](const absl::Status& status, const SourcePos& pos) {
+      diagnostics_.Error(pos, MessageOf(status));
+    };
+    absl::StatusOr<int64_t> count = NumberFrom(*spec.count, lookup, 0);
+    if (!name.ok()) return complain(name.status(), spec.name.pos);
+    if (!count.ok()) return complain(count.status(), spec.count->pos);
+    if (std::string bad = BadResourceName(*name); !bad.empty())
+      return diagnostics_.Error(spec.name.pos, fmt::format("resource name '{}': {}", *name, bad));
+    std::string stem = name->substr(name->find('/') + 1);
+    if (spec.id) {
+      absl::StatusOr<std::string> id = spec.id->Expand(lookup);
+      if (!id.ok()) return complain(id.status(), spec.id->pos);
+      stem = *id;
+    }
+    std::vector<Unit> units = MakeCountedUnits(stem, *count);
+    if (units.empty()) return;
+    if (std::string bad = BadDeviceId(units.back().id); !bad.empty()) {
+      return diagnostics_.Error((spec.id ? *spec.id : spec.name).pos,
+                                fmt::format("device id '{}': {}", units.back().id, bad));
+    }
+    if (MayOffer(spec, *name, {})) Make(spec, *name, {}, std::move(units));
+  }
+
+  // Whether nothing stands against a resource of this name; said of `cards`, or as an error.
+  bool MayOffer(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
     auto leave_out = [&](const std::string& why) {
       for (size_t card : cards) LeaveOver(card, why);
+      return false;
     };
     // A name made of what a card says must not stop the other cards.
     if (std::string bad = BadResourceName(name); !bad.empty())
@@ -205,44 +275,53 @@ class Planner {
       if (reserved_.contains(name))
         return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
     }
-    if (auto other = made_.find(name); other != made_.end()) {
-      if (other->second.spec->from_operator && !spec.from_operator) {
-        return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
-      }
-      diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name,
-                                               ToString(other->second.spec->pos)));
-      return;
-    }
+    auto other = made_.find(name);
+    if (other == made_.end()) return true;
+    if (other->second.spec->from_operator && !spec.from_operator)
+      return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
+    diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name,
+                                             ToString(other->second.spec->pos)));
+    return false;
+  }
+
+  void OfferOne(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
+    if (!MayOffer(spec, name, cards)) return;
     std::vector<size_t> free;
     for (size_t card : cards) {
-      if (offered_by_[card].empty()) {
+      if (offered_by_[card].empty() || MayOverlap(spec, card)) {
         free.push_back(card);
         continue;
       }
-      diagnostics_.Error(spec.pos,
-                         fmt::format("card {} is offered as {} and as {}: a card may be in one resource only",
-                                     inventory_.cards[card].id, offered_by_[card], name));
+      diagnostics_.Error(
+          spec.pos, fmt::format("card {} is offered as {} and as {}: a card may be in one resource only, "
+                                "unless all of them have overlap = \"exclusive\"",
+                                inventory_.cards[card].id, offered_by_[card], name));
     }
-    Make(spec, name, free);
+    Make(spec, name, free, {});
   }
 
-  void Make(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
+  // Of `cards`, or of units that are made already.
+  void Make(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards,
+            std::vector<Unit> units) {
     Resource resource;
     resource.name = name;
     resource.unit = spec.unit;
     resource.prefer = spec.prefer;
+    resource.same_card = spec.same_card;
+    resource.strict = spec.strict;
+    resource.overlap = spec.overlap;
+    resource.memory = spec.memory;
     resource.pos = spec.pos;
     resource.container = spec.container;
-    if (!cards.empty()) {
-      resource.profile = inventory_.cards[cards.front()].profile;
-      for (const Profile& profile : settings_.profiles) {
-        if (profile.name == resource.profile) resource.container = Merge(profile.container, spec.container);
-      }
+    resource.profile = cards.empty() ? spec.profile : inventory_.cards[cards.front()].profile;
+    for (const Profile& profile : settings_.profiles) {
+      if (profile.name == resource.profile) resource.container = Merge(profile.container, spec.container);
     }
     std::vector<NotOffered> left_out;
-    resource.units = MakeUnits(spec, plan_, resource, cards, left_out);
+    resource.units = units.empty() ? MakeUnits(spec, plan_, resource, cards, left_out) : std::move(units);
     for (const Unit& unit : resource.units) {
       for (size_t card : unit.cards) {
+        shareable_[card] = spec.overlap == Overlap::kExclusive ? 1 : 0;
         offered_by_[card] = name;
         if (spec.from_operator) by_operator_.insert(card);
       }
@@ -253,7 +332,7 @@ class Planner {
       }
     }
     if (resource.units.empty()) return;
-    resource.topology = MakeUnitTopology(*plan_.graph, resource.units);
+    Arrange(inventory_, *plan_.graph, settings_.config.weights, resource);
     made_.emplace(name, Made{std::move(resource), &spec});
   }
 
@@ -264,6 +343,7 @@ class Planner {
   std::vector<std::string> offered_by_;  // of each card; "" none
   std::vector<std::string> reasons_;     // why a card must not be offered; "" none
   std::vector<std::string> left_over_;   // why a resource that wanted it could not take it; another may
+  std::vector<char> shareable_;          // every resource that has the card may overlap with others
   std::set<size_t> by_operator_;         // cards in the operator's resources
   std::set<std::string> reserved_;
   std::map<std::string, Made> made_;

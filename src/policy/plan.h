@@ -19,14 +19,26 @@
 
 namespace cleave {
 
+struct Seats;
+
+// One of several software shares of a card.
+struct Share {
+  int index = 0;  // from 0
+  int of = 1;     // how many there are
+  bool operator==(const Share&) const = default;
+};
+
 // What the kubelet knows as one device id.
 struct Unit {
   std::string id;                         // at most 63 characters
-  std::vector<size_t> cards;              // indexes into Inventory::cards, in PCI-walk order
+  std::vector<size_t> cards;              // indexes into Inventory::cards, in PCI-walk order; none: counted
+  std::optional<Share> share;             // of its only card; nullopt: the unit has its cards as a whole
   std::vector<int> numa_nodes;            // all nodes of its cards, sorted; empty: unknown
   std::vector<std::string> device_nodes;  // as a container would see them
   Health health = Health::kHealthy;       // unknown counts as healthy for the kubelet
   std::string reason;                     // why it is not healthy
+  bool withheld = false;                  // unhealthy only because a card of it is in use in another shape
+  bool gone = false;                      // listed only because a pod may hold it
   bool operator==(const Unit&) const = default;
 };
 
@@ -35,9 +47,14 @@ struct Resource {
   std::string profile;
   UnitKind unit = UnitKind::kCard;
   Preference prefer = Preference::kClosest;
+  SameCard same_card = SameCard::kAllow;
+  bool strict = false;                           // Allocate refuses what breaks same_card
+  Overlap overlap = Overlap::kError;             // kExclusive: its cards may be in other resources, too
+  std::string memory;                            // attribute that {share.memory} is a part of
   ContainerSpec container;                       // the profile's and the resource's own, merged
   std::vector<Unit> units;                       // in PCI-walk order of their first cards
-  std::shared_ptr<const UnitTopology> topology;  // of `units`, for choosing
+  std::shared_ptr<const UnitTopology> topology;  // of `units`, for choosing; null: of counted ones
+  std::shared_ptr<const Seats> seats;            // on which cards units sit; null: on none
   SourcePos pos;
   const Unit* Find(std::string_view id) const;
 };
@@ -80,6 +97,10 @@ struct ContainerEdits {
   std::vector<Mount> mounts;
   std::map<std::string, std::string> annotations;
 };
+
+// The units of these ids, each once, in the order of the plan. Errors as of MakeEdits().
+absl::StatusOr<std::vector<const Unit*>> FindUnits(const Resource& resource,
+                                                   const std::vector<std::string>& unit_ids);
 
 // NOT_FOUND: an id that the resource does not have. FAILED_PRECONDITION: a unit that is not healthy, or a
 // template without a value. The message names unit and reason.

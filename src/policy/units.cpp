@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,10 +15,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/status.h"
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/resource_spec.h"
+#include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "policy/choose.h"
 #include "policy/plan.h"
@@ -118,15 +123,74 @@ void JudgeUnit(const Inventory& inventory, Unit& unit) {
   }
 }
 
+TextTemplate::Lookup LookupOf(const Plan& plan, const Card& card) {
+  auto settings = plan.settings.find(card.profile);
+  return CardTextLookup(card, *plan.inventory, settings == plan.settings.end() ? nullptr : &settings->second);
+}
+
 absl::StatusOr<std::string> UnitId(const ResourceSpec& spec, const Plan& plan, const Group& group) {
   if (!spec.id) return group.id;
-  const Card& first = plan.inventory->cards[group.cards.front()];
-  auto settings = plan.settings.find(first.profile);
-  return spec.id->Expand(
-      CardTextLookup(first, *plan.inventory, settings == plan.settings.end() ? nullptr : &settings->second));
+  return spec.id->Expand(LookupOf(plan, plan.inventory->cards[group.cards.front()]));
+}
+
+bool IsCalled(const Card& card, const std::string& name) {
+  if (card.id == name || ToLower(card.address) == ToLower(name)) return true;
+  auto serial = card.attributes.find("serial");
+  return serial != card.attributes.end() && ToText(serial->second) == name;
+}
+
+// NOT_FOUND: nothing is said of this card.
+absl::StatusOr<int> SharesOf(const ResourceSpec& spec, const Plan& plan, const Card& card) {
+  const TextTemplate* number = spec.shares.otherwise ? &*spec.shares.otherwise : nullptr;
+  for (const ShareNumbers::OfCard& one : spec.shares.of_cards) {
+    if (IsCalled(card, one.card)) number = &one.number;
+  }
+  if (number == nullptr) return absl::NotFoundError("'shares' does not name it and has no 'default'");
+  CLEAVE_ASSIGN_OR_RETURN(int64_t value, NumberFrom(*number, LookupOf(plan, card), 1));
+  return static_cast<int>(value);
+}
+
+// The same for every share: the device nodes of a card are found once.
+std::vector<Unit> Cut(const Unit& whole, int shares) {
+  std::vector<Unit> units;
+  units.reserve(static_cast<size_t>(shares));
+  for (int i = 0; i < shares; ++i) {
+    units.push_back(whole);
+    units.back().id = fmt::format("{}::{}", whole.id, i);
+    units.back().share = Share{i, shares};
+  }
+  return units;
+}
+
+// Device nodes by the same code that Allocate uses; a unit of sick cards shows them too.
+void FindDeviceNodes(const Plan& plan, Resource& probe, Unit& unit) {
+  probe.units = {unit};
+  probe.units.front().health = Health::kHealthy;
+  absl::StatusOr<ContainerEdits> edits = MakeEdits(plan, probe, {unit.id});
+  if (edits.ok()) {
+    unit.device_nodes = std::move(edits->devices);
+  } else if (unit.health == Health::kHealthy) {
+    unit.health = Health::kUnhealthy;
+    unit.reason = std::string(edits.status().message());
+  }
 }
 
 }  // namespace
+
+absl::StatusOr<int64_t> NumberFrom(const TextTemplate& text, const TextTemplate::Lookup& lookup,
+                                   int64_t least) {
+  CLEAVE_ASSIGN_OR_RETURN(std::string digits, text.Expand(lookup));
+  std::optional<int64_t> number = ParseInt(digits);
+  if (number && *number >= least && *number <= kMostPieces) return *number;
+  return absl::InvalidArgumentError(fmt::format("\"{}\" is '{}', not a whole number from {} to {}",
+                                                text.source(), digits, least, kMostPieces));
+}
+
+std::vector<Unit> MakeCountedUnits(const std::string& stem, int64_t count) {
+  std::vector<Unit> units(static_cast<size_t>(count));
+  for (size_t i = 0; i < units.size(); ++i) units[i].id = fmt::format("{}-{}", stem, i);
+  return units;
+}
 
 std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Resource& resource,
                             const std::vector<size_t>& cards, std::vector<NotOffered>& left_out) {
@@ -134,7 +198,7 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
   std::vector<Group> groups;
   if (spec.unit == UnitKind::kCard) {
     groups = WholeCards(inventory, cards);
-  } else if (spec.unit == UnitKind::kPartition) {
+  } else if (spec.unit == UnitKind::kPartition || spec.unit == UnitKind::kShare) {
     groups = SingleCards(inventory, cards);
   } else if (spec.group_by == std::vector<std::string>{"links"}) {
     groups = ByLinks(spec, plan, cards, left_out);
@@ -143,10 +207,20 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
   }
   std::vector<Unit> units;
   std::set<std::string> ids;
+  Resource probe = resource;
+  probe.container.env.clear();
+  probe.container.annotations.clear();
+  probe.container.mounts.clear();
   for (Group& group : groups) {
     absl::StatusOr<std::string> id = UnitId(spec, plan, group);
-    std::string why = id.ok() ? BadDeviceId(*id) : std::string(id.status().message());
-    if (!why.empty()) why = fmt::format("device id '{}': {}", id.ok() ? *id : spec.id->source(), why);
+    absl::StatusOr<int> shares = 0;
+    if (spec.unit == UnitKind::kShare) shares = SharesOf(spec, plan, inventory.cards[group.cards.front()]);
+    std::string longest = id.ok() && shares.ok() && *shares > 0 ? fmt::format("{}::{}", *id, *shares - 1)
+                          : id.ok()                             ? *id
+                                                                : "";
+    std::string why = id.ok() ? BadDeviceId(longest) : std::string(id.status().message());
+    if (!why.empty()) why = fmt::format("device id '{}': {}", id.ok() ? longest : spec.id->source(), why);
+    if (why.empty() && !shares.ok()) why = MessageOf(shares.status());
     if (why.empty() && spec.size && group.cards.size() != static_cast<size_t>(*spec.size)) {
       why = fmt::format("its group {} has {} of {} cards", *id, group.cards.size(), *spec.size);
     }
@@ -165,22 +239,12 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
     std::sort(unit.numa_nodes.begin(), unit.numa_nodes.end());
     unit.numa_nodes.erase(std::unique(unit.numa_nodes.begin(), unit.numa_nodes.end()), unit.numa_nodes.end());
     JudgeUnit(inventory, unit);
-    units.push_back(std::move(unit));
-  }
-  // Device nodes by the same code that Allocate uses; a unit of sick cards shows them too.
-  Resource probe = resource;
-  probe.container.env.clear();
-  probe.container.annotations.clear();
-  probe.container.mounts.clear();
-  for (Unit& unit : units) {
-    probe.units = {unit};
-    probe.units.front().health = Health::kHealthy;
-    absl::StatusOr<ContainerEdits> edits = MakeEdits(plan, probe, {unit.id});
-    if (edits.ok()) {
-      unit.device_nodes = std::move(edits->devices);
-    } else if (unit.health == Health::kHealthy) {
-      unit.health = Health::kUnhealthy;
-      unit.reason = std::string(edits.status().message());
+    FindDeviceNodes(plan, probe, unit);
+    if (spec.unit == UnitKind::kShare) {
+      std::vector<Unit> cut = Cut(unit, *shares);
+      units.insert(units.end(), std::make_move_iterator(cut.begin()), std::make_move_iterator(cut.end()));
+    } else {
+      units.push_back(std::move(unit));
     }
   }
   return units;

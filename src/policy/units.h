@@ -4,10 +4,14 @@
 #define CLEAVE_POLICY_UNITS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "config/resource_spec.h"
+#include "config/text_template.h"
 #include "policy/choose.h"
 #include "policy/plan.h"
 #include "topology/graph.h"
@@ -18,6 +22,14 @@ namespace cleave {
 // order. Cards that end in no unit are put into `left_out` with the reason.
 std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Resource& resource,
                             const std::vector<size_t>& cards, std::vector<NotOffered>& left_out);
+
+// Devices without hardware: STEM-0, STEM-1, ...
+std::vector<Unit> MakeCountedUnits(const std::string& stem, int64_t count);
+
+// What a template for a number stands for: from `least` to kMostPieces. INVALID_ARGUMENT and NOT_FOUND say
+// why not.
+absl::StatusOr<int64_t> NumberFrom(const TextTemplate& text, const TextTemplate::Lookup& lookup,
+                                   int64_t least);
 
 // How units stand to each other: the affinity of two is the mean over their pairs of cards.
 std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const std::vector<Unit>& units);

@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "discovery/inventory.h"
+#include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "server/snapshot.h"
 
@@ -75,11 +78,17 @@ absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const
   const Resource* resource = snapshot.Find();
   if (resource == nullptr) return absl::NotFoundError(snapshot.resource + " is not offered any more");
   CLEAVE_ASSIGN_OR_RETURN(ContainerEdits edits, MakeEdits(*snapshot.plan, *resource, ids));
-  for (const std::string& id : ids) {
-    const Unit* unit = resource->Find(id);
+  CLEAVE_ASSIGN_OR_RETURN(std::vector<const Unit*> units, FindUnits(*resource, ids));
+  if (resource->strict) {
+    if (std::string why = BreaksSameCard(*snapshot.plan, *resource, units); !why.empty())
+      return absl::FailedPreconditionError(fmt::format("devices of {}: {}", resource->name, why));
+  }
+  std::set<size_t> checked;
+  for (const Unit* unit : units) {
     for (size_t card : unit->cards) {
+      if (!checked.insert(card).second) continue;
       CLEAVE_RETURN_IF_ERROR(
-          Annotate(CheckCard(root, snapshot.plan->inventory->cards[card]), "device " + id));
+          Annotate(CheckCard(root, snapshot.plan->inventory->cards[card]), "device " + unit->id));
     }
   }
   std::string all = Join(ids, ",");

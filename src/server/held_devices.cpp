@@ -62,8 +62,7 @@ bool CouldOffer(const Settings& settings, const std::string& node_name, std::str
     if (GlobMatch(pattern, name)) return false;
   }
   return std::any_of(settings.profiles.begin(), settings.profiles.end(), [&](const Profile& profile) {
-    bool active = settings.config.profiles.empty() ? profile.is_default : settings.Named(profile);
-    return active && Names(profile.resources, node_name, name);
+    return settings.Active(profile) && Names(profile.resources, node_name, name);
   });
 }
 
@@ -90,8 +89,8 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   std::erase_if(left_, [&](const auto& item) { return !offered(item.first.first); });
   auto note = [&](const Resource& old) {
     for (const Unit& unit : old.units) {
-      // One without cards was added here, and is remembered already.
-      if (unit.cards.empty() || resources[old.name].Find(unit.id) != nullptr) continue;
+      // One that is gone was added here, and is remembered already.
+      if (unit.gone || resources[old.name].Find(unit.id) != nullptr) continue;
       left_.try_emplace({old.name, unit.id}, now);
     }
   };
@@ -110,7 +109,7 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   for (const auto& [key, since] : left_) ghosts[key.first].insert(key.second);
   for (const auto& [name, ids] : held_) {
     if (!offered(name)) continue;
-    for (const std::string& id : ids) {
+    for (const auto& [id, pod] : ids) {
       if (resources[name].Find(id) == nullptr) ghosts[name].insert(id);
     }
   }
@@ -123,6 +122,7 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
       Unit unit;
       unit.id = id;
       unit.health = Health::kUnhealthy;
+      unit.gone = true;
       unit.reason = "it is gone, and a pod may hold it";
       resource.units.push_back(std::move(unit));
       ++ghosts_;

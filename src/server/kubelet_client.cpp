@@ -128,7 +128,8 @@ class GrpcKubeletClient final : public KubeletClient {
       for (const auto& pod : ended.response.pod_resources()) {
         for (const auto& container : pod.containers()) {
           for (const auto& devices : container.devices()) {
-            held[devices.resource_name()].insert(devices.device_ids().begin(), devices.device_ids().end());
+            for (const std::string& id : devices.device_ids())
+              held[devices.resource_name()][id] = pod.namespace_() + "/" + pod.name();
           }
         }
       }

@@ -6,7 +6,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -15,8 +14,8 @@
 
 namespace cleave {
 
-// Device ids by resource.
-using HeldIds = std::map<std::string, std::set<std::string>>;
+// By resource and device id the pod that holds it: "namespace/name".
+using HeldIds = std::map<std::string, std::map<std::string, std::string>>;
 
 // Threads: the loop's only; so are the answers, which come later and never after the client has gone.
 class KubeletClient {

@@ -31,10 +31,6 @@ std::vector<FileWatcher::Want> WantsOf(const Prefixes& directories, bool content
   return wants;
 }
 
-bool IsActive(const Settings& settings, const Profile& profile) {
-  return settings.config.profiles.empty() ? profile.is_default : settings.Named(profile);
-}
-
 // "/dev/vfio/{group}" is in /dev/vfio, and its name begins with nothing known.
 void AddNode(const std::string& source, Prefixes& directories) {
   std::string literal = source.substr(0, source.find('{'));
@@ -55,7 +51,7 @@ std::vector<FileWatcher::Want> MachineWants(const HostRoot& root, const Settings
   if (!root.live()) return {};
   Prefixes in_root = {{"sys/bus/pci/devices", {""}}};
   for (const Profile& profile : settings.profiles) {
-    if (!IsActive(settings, profile)) continue;
+    if (!settings.Active(profile)) continue;
     for (const Entries& entries : profile.entries) {
       if (!entries.class_name.empty()) in_root["sys/class/" + entries.class_name].insert("");
       if (entries.usb) in_root["sys/bus/usb/devices"].insert("");
@@ -98,7 +94,7 @@ std::vector<FileWatcher::Want> ConfigWants(const Settings& settings, const LoadO
 std::set<std::string> Subsystems(const Settings& settings) {
   std::set<std::string> subsystems = {"pci"};
   for (const Profile& profile : settings.profiles) {
-    if (!IsActive(settings, profile)) continue;
+    if (!settings.Active(profile)) continue;
     for (const Entries& entries : profile.entries) {
       if (!entries.class_name.empty()) subsystems.insert(entries.class_name);
       if (entries.usb) subsystems.insert("usb");

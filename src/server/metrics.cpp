@@ -7,12 +7,14 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "base/mutex.h"
+#include "config/resource_spec.h"
 #include "discovery/inventory.h"
 #include "policy/plan.h"
 
@@ -93,6 +95,8 @@ struct Metrics::Impl {
                                        "Time a GetPreferredAllocation call took.");
   Counters& failures = AddCounter(registry, "cleave_allocate_failures_total",
                                   "Allocate calls that were refused, by gRPC code.");
+  Counters& races = AddCounter(registry, "cleave_allocate_races_lost_total",
+                               "Allocate calls refused because another shape of the card is in use.");
   Counters& lists = AddCounter(registry, "cleave_listandwatch_messages_total",
                                "Lists of devices that were sent to the kubelet.");
   prometheus::Histogram& scan =
@@ -112,6 +116,9 @@ struct Metrics::Impl {
   Mutex mutex;
   GaugeSet units ABSL_GUARDED_BY(mutex){
       AddGauge(registry, "cleave_units", "Devices in the list sent to the kubelet, by health.")};
+  GaugeSet withheld ABSL_GUARDED_BY(mutex){
+      AddGauge(registry, "cleave_units_withheld",
+               "Devices out of offer because another shape of their card is in use.")};
   GaugeSet card_health ABSL_GUARDED_BY(mutex){
       AddGauge(registry, "cleave_card_health", "1 healthy, 0 unhealthy, -1 unknown (offered as healthy).")};
   GaugeSet card_warnings ABSL_GUARDED_BY(mutex){
@@ -128,14 +135,20 @@ Metrics::~Metrics() = default;
 void Metrics::SetPlan(const Plan& plan) {
   MutexLock lock(impl_->mutex);
   impl_->units.Begin();
+  impl_->withheld.Begin();
   for (const Resource& resource : plan.resources) {
     int unhealthy = 0;
     for (const Unit& unit : resource.units) unhealthy += unit.health == Health::kUnhealthy ? 1 : 0;
     int healthy = static_cast<int>(resource.units.size()) - unhealthy;
     impl_->units.Set({{"resource", resource.name}, {"health", "healthy"}}, healthy);
     impl_->units.Set({{"resource", resource.name}, {"health", "unhealthy"}}, unhealthy);
+    if (resource.overlap != Overlap::kExclusive) continue;
+    auto withheld = std::count_if(resource.units.begin(), resource.units.end(),
+                                  [](const Unit& unit) { return unit.withheld; });
+    impl_->withheld.Set({{"resource", resource.name}}, static_cast<double>(withheld));
   }
   impl_->units.End();
+  impl_->withheld.End();
   impl_->card_health.Begin();
   impl_->card_warnings.Begin();
   for (const Card& card : plan.inventory->cards) {
@@ -175,6 +188,10 @@ void Metrics::CountAllocateFailure(const std::string& resource, const std::strin
 
 void Metrics::ObservePreferred(const std::string& resource, Seconds took) {
   impl_->preferred.Add({{"resource", resource}}, kCallBuckets).Observe(took.count());
+}
+
+void Metrics::CountRace(const std::string& resource) {
+  impl_->races.Add({{"resource", resource}}).Increment();
 }
 
 void Metrics::ObserveScan(Seconds took) { impl_->scan.Observe(took.count()); }

@@ -32,6 +32,8 @@ class Metrics {
 
   void ObserveAllocate(const std::string& resource, Seconds took);
   void CountAllocateFailure(const std::string& resource, const std::string& code);
+  // An Allocate was refused because another shape of the card is in use.
+  void CountRace(const std::string& resource);
   void ObservePreferred(const std::string& resource, Seconds took);
 
   void ObserveScan(Seconds took);

@@ -111,6 +111,8 @@ void PluginServer::Publish(std::shared_ptr<const Snapshot> snapshot) {
 
 void PluginServer::AnswerWaiting() { impl_->service->AnswerWaiting(); }
 
+void PluginServer::AnswerClaims(const Claims& claims) { impl_->service->AnswerClaims(claims); }
+
 const std::string& PluginServer::socket_path() const { return impl_->socket_path; }
 
 bool PluginServer::SocketIsThere() const { return impl_->socket.IsThere(); }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,6 +37,17 @@ class PluginServer {
     // An Allocate found that the machine has changed: scan it, Publish(), then call AnswerWaiting(). After a
     // second it is refused.
     std::function<void()> rescan;
+    // An Allocate of a resource with overlap = "exclusive" waits: ask the kubelet what pods hold, Publish(),
+    // then call AnswerClaims(). After a second it is refused.
+    std::function<void()> ask;
+  };
+  // How to answer those.
+  struct Claims {
+    std::chrono::steady_clock::time_point asked;  // calls that came later have to wait for the next answer
+    std::string problem;                          // not empty: why nothing can be given
+    std::function<void()> look;                   // looks at the machine and publishes
+    // Devices are about to be given: withholds other shapes of their cards and publishes.
+    std::function<void(const std::string& resource, const std::vector<std::string>& ids)> give;
   };
 
   // Serves from when this returns. The first list is sent at once, even an empty one.
@@ -52,6 +64,8 @@ class PluginServer {
 
   // Answers the Allocate calls that waited for a new snapshot.
   void AnswerWaiting();
+  // ... and those that waited for what pods hold, one after the other.
+  void AnswerClaims(const Claims& claims);
 
   const std::string& socket_path() const;
   bool SocketIsThere() const;

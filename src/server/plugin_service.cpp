@@ -26,6 +26,7 @@
 #include "policy/plan.h"
 #include "server/allocate.h"
 #include "server/grpc_status.h"
+#include "server/messages.h"
 #include "server/prefer.h"
 #include "server/snapshot.h"
 
@@ -35,38 +36,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kLongestWait{1};
-// What a kubelet takes at most in one message (grpc-go's default).
-constexpr size_t kLongestMessage = size_t{4} * 1024 * 1024;
 
 std::string Microseconds(Clock::duration took) {
   return fmt::format("{}", std::chrono::duration_cast<std::chrono::microseconds>(took).count());
-}
-
-void Fill(const Snapshot& snapshot, v1beta1::ListAndWatchResponse& message) {
-  message.Clear();
-  for (const ListedDevice& device : snapshot.devices) {
-    v1beta1::Device* line = message.add_devices();
-    line->set_id(device.id);
-    line->set_health(device.healthy ? "Healthy" : "Unhealthy");
-    for (int node : device.numa_nodes) line->mutable_topology()->add_nodes()->set_id(node);
-  }
-}
-
-void Fill(const ContainerEdits& edits, v1beta1::ContainerAllocateResponse& message) {
-  for (const auto& [name, value] : edits.env) (*message.mutable_envs())[name] = value;
-  for (const auto& [name, value] : edits.annotations) (*message.mutable_annotations())[name] = value;
-  for (const ContainerEdits::Mount& mount : edits.mounts) {
-    v1beta1::Mount* line = message.add_mounts();
-    line->set_host_path(mount.host);
-    line->set_container_path(mount.container);
-    line->set_read_only(mount.read_only);
-  }
-  for (const std::string& path : edits.devices) {
-    v1beta1::DeviceSpec* line = message.add_devices();
-    line->set_host_path(path);
-    line->set_container_path(path);
-    line->set_permissions("rw");
-  }
 }
 
 grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const grpc::Status& status) {
@@ -92,8 +64,8 @@ class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::Lis
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_->mutex_) {
     if (writing_ || end_ || sent_version_ == service_->list_version_) return;
     sent_version_ = service_->list_version_;
-    Fill(*service_->snapshot_, message_);
-    if (message_.ByteSizeLong() >= kLongestMessage) {
+    FillList(service_->snapshot_->devices, message_);
+    if (message_.ByteSizeLong() > kLongestMessage) {
       Log(LogLevel::kError, "list of devices is longer than a kubelet takes",
           {{"resource", service_->snapshot_->resource},
            {"bytes", fmt::format("{}", message_.ByteSizeLong())}});
@@ -145,39 +117,61 @@ class PluginService::Stream final : public grpc::ServerWriteReactor<v1beta1::Lis
   std::optional<grpc::Status> end_;  // Finish() was called, or will be when the write is done
 };
 
-// An Allocate that waits for the main thread to look at the machine again.
+// An Allocate that waits for the main thread: to look at the machine again, or to ask the kubelet what pods
+// hold.
 class PluginService::WaitingAllocate final : public grpc::ServerUnaryReactor {
  public:
   WaitingAllocate(std::shared_ptr<PluginService> service, uint64_t number,
                   const v1beta1::AllocateRequest* request, v1beta1::AllocateResponse* response,
-                  Clock::time_point start, absl::Status reason)
-      : service_(std::move(service)),
+                  Clock::time_point began, absl::Status reason, bool is_claim)
+      : claims(is_claim),
+        start(began),
+        service_(std::move(service)),
         request_(request),
         response_(response),
-        start_(start),
         reason_(std::move(reason)) {
     static char in_alarm;  // stands for what alarms hold
     std::function<void(bool)> ring = [service = service_, number](bool in_time) {
       if (!in_time) return;  // cancelled
       TakeOver(&in_alarm);
-      if (WaitingAllocate* late = service->TakeWaiting(number))
-        late->Refuse("the machine was not looked at in time");
+      if (WaitingAllocate* late = service->TakeWaiting(number)) late->Refuse("there was no answer in time");
     };
     HandOver(&in_alarm);
     alarm_.Set(std::chrono::system_clock::now() + kLongestWait, std::move(ring));
   }
 
-  // Both at most once, and never under the mutex.
+  const bool claims;  // of a resource that overlaps with others: to be answered by AnswerClaims()
+  const Clock::time_point start;
+
+  // Each at most once, and never under the mutex.
+  void AnswerClaim(const PluginServer::Claims& claims_of_all) {
+    std::shared_ptr<const Snapshot> snapshot = service_->Current();
+    absl::Status status = service_->Answer(*snapshot, *request_, *response_);
+    if (!status.ok() && IsWorthARescan(status)) {
+      claims_of_all.look();
+      snapshot = service_->Current();
+      status = service_->Answer(*snapshot, *request_, *response_);
+    }
+    std::vector<std::string> ids = DeviceIds(*request_);
+    if (status.ok()) {
+      claims_of_all.give(snapshot->resource, ids);
+    } else if (snapshot->Withholds(ids)) {
+      service_->metrics_.CountRace(snapshot->resource);
+    }
+    service_->Account(snapshot->resource, start, status);
+    HandOver(this);
+    Finish(ToGrpc(status));
+  }
   void AnswerFrom(const Snapshot& snapshot) {
     absl::Status status = service_->Answer(snapshot, *request_, *response_);
-    service_->Account(snapshot.resource, start_, status);
+    service_->Account(snapshot.resource, start, status);
     HandOver(this);
     Finish(ToGrpc(status));
   }
   void Refuse(const std::string& why) {
     absl::Status status = absl::UnavailableError(fmt::format("{}: {}", MessageOf(reason_), why));
     response_->Clear();
-    service_->Account(service_->Current()->resource, start_, status);
+    service_->Account(service_->Current()->resource, start, status);
     HandOver(this);
     Finish(ToGrpc(status));
   }
@@ -191,7 +185,6 @@ class PluginService::WaitingAllocate final : public grpc::ServerUnaryReactor {
   const std::shared_ptr<PluginService> service_;
   const v1beta1::AllocateRequest* const request_;
   v1beta1::AllocateResponse* const response_;
-  const Clock::time_point start_;
   const absl::Status reason_;
   grpc::Alarm alarm_;
 };
@@ -217,15 +210,34 @@ void PluginService::Publish(std::shared_ptr<const Snapshot> snapshot) {
   }
 }
 
+std::vector<PluginService::WaitingAllocate*> PluginService::TakeIf(
+    const std::function<bool(const WaitingAllocate&)>& wanted) {
+  std::vector<WaitingAllocate*> taken;
+  MutexLock lock(mutex_);
+  std::erase_if(waiting_, [&](const auto& item) {
+    bool is_wanted = wanted(*item.second);
+    if (is_wanted) taken.push_back(item.second);
+    return is_wanted;
+  });
+  return taken;
+}
+
 void PluginService::AnswerWaiting() {
-  std::map<uint64_t, WaitingAllocate*> waiting;
-  std::shared_ptr<const Snapshot> snapshot;
-  {
-    MutexLock lock(mutex_);
-    waiting.swap(waiting_);
-    snapshot = snapshot_;
+  std::vector<WaitingAllocate*> calls = TakeIf([](const WaitingAllocate& call) { return !call.claims; });
+  std::shared_ptr<const Snapshot> snapshot = Current();
+  for (WaitingAllocate* call : calls) call->AnswerFrom(*snapshot);
+}
+
+void PluginService::AnswerClaims(const PluginServer::Claims& claims) {
+  std::vector<WaitingAllocate*> calls =
+      TakeIf([&](const WaitingAllocate& call) { return call.claims && call.start <= claims.asked; });
+  for (WaitingAllocate* call : calls) {
+    if (claims.problem.empty()) {
+      call->AnswerClaim(claims);
+    } else {
+      call->Refuse(claims.problem);
+    }
   }
-  for (const auto& [number, call] : waiting) call->AnswerFrom(*snapshot);
 }
 
 PluginService::WaitingAllocate* PluginService::TakeWaiting(uint64_t number) {
@@ -289,6 +301,10 @@ grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(
     Preferred answer = Prefer(snapshot->Find(), question);
     auto* ids = response->add_container_responses()->mutable_deviceids();
     ids->Assign(answer.ids.begin(), answer.ids.end());
+    if (!answer.warning.empty()) {
+      Log(LogLevel::kWarning, "a preference cannot be kept",
+          {{"resource", snapshot->resource}, {"reason", answer.warning}});
+    }
     if (!LogEnabled(LogLevel::kDebug)) continue;
     Log(LogLevel::kDebug, "preferred",
         {{"resource", snapshot->resource},
@@ -313,7 +329,7 @@ absl::Status PluginService::Answer(const Snapshot& snapshot, const v1beta1::Allo
       response.Clear();
       return edits.status();
     }
-    Fill(*edits, *response.add_container_responses());
+    FillContainer(*edits, *response.add_container_responses());
   }
   // The kubelet loses track of devices when an answer is empty.
   if (response.container_responses().empty()) response.add_container_responses();
@@ -340,19 +356,24 @@ grpc::ServerUnaryReactor* PluginService::Allocate(grpc::CallbackServerContext* c
   TakeOver(this);
   auto start = Clock::now();
   std::shared_ptr<const Snapshot> snapshot = Current();
-  absl::Status status = Answer(*snapshot, *request, *response);
-  if (!status.ok() && IsWorthARescan(status)) {
+  // Whether another shape of the card is in use only the main thread can say, one call after the other.
+  bool claims = snapshot->Exclusive();
+  absl::Status status = claims
+                            ? absl::UnavailableError(fmt::format("devices {}: what pods hold must be known",
+                                                                 Join(DeviceIds(*request), ",")))
+                            : Answer(*snapshot, *request, *response);
+  if (claims || (!status.ok() && IsWorthARescan(status))) {
     WaitingAllocate* call = nullptr;
     {
       MutexLock lock(mutex_);
       if (!ended_) {
         uint64_t number = ++last_number_;
-        call = new WaitingAllocate(shared_from_this(), number, request, response, start, status);
+        call = new WaitingAllocate(shared_from_this(), number, request, response, start, status, claims);
         waiting_.emplace(number, call);
       }
     }
     if (call != nullptr) {
-      hooks_.rescan();
+      claims ? hooks_.ask() : hooks_.rescan();
       return call;
     }
   }

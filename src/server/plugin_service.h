@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -34,6 +35,7 @@ class PluginService final : public v1beta1::DevicePlugin::CallbackService,
 
   void Publish(std::shared_ptr<const Snapshot> snapshot);
   void AnswerWaiting();
+  void AnswerClaims(const PluginServer::Claims& claims);
   // Ends every stream and every call that waits; later ones are refused.
   void End();
 
@@ -61,6 +63,8 @@ class PluginService final : public v1beta1::DevicePlugin::CallbackService,
                       v1beta1::AllocateResponse& response) const;
   void Account(const std::string& resource, std::chrono::steady_clock::time_point start,
                const absl::Status& status);
+  // Those of the calls that wait that are wanted; they are then the caller's to answer.
+  std::vector<WaitingAllocate*> TakeIf(const std::function<bool(const WaitingAllocate&)>& wanted);
   // The call with this number, if it still waits; it is then the caller's to answer.
   WaitingAllocate* TakeWaiting(uint64_t number);
 

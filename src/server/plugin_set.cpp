@@ -89,11 +89,25 @@ PluginServer::Hooks PluginSet::HooksFor(const std::string& resource) {
       if (*alive) options_.rescan();
     });
   };
+  hooks.ask = [this, alive = alive_] {
+    loop_.Post([this, alive] {
+      if (*alive) options_.ask();
+    });
+  };
   return hooks;
 }
 
 void PluginSet::AnswerWaiting() {
   for (const auto& [resource, server] : servers_) server->AnswerWaiting();
+}
+
+void PluginSet::AnswerClaims(const PluginServer::Claims& claims) {
+  // What is given is published, and that goes through the servers, too.
+  std::vector<std::string> names;
+  for (const auto& [resource, server] : servers_) names.push_back(resource);
+  for (const std::string& resource : names) {
+    if (auto found = servers_.find(resource); found != servers_.end()) found->second->AnswerClaims(claims);
+  }
 }
 
 void PluginSet::CheckSockets() {

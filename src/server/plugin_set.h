@@ -30,6 +30,8 @@ class PluginSet {
     std::string instance;  // of the sockets' names, see NewInstanceId()
     // An Allocate waits for a new look at the machine; AnswerWaiting() must follow.
     std::function<void()> rescan;
+    // An Allocate waits for what pods hold; AnswerClaims() must follow.
+    std::function<void()> ask;
   };
   PluginSet(EventLoop& loop, const HostRoot& root, Metrics& metrics, Registrar& registrar, Options options);
   PluginSet(const PluginSet&) = delete;
@@ -38,6 +40,7 @@ class PluginSet {
 
   void Apply(std::shared_ptr<const Plan> plan);
   void AnswerWaiting();
+  void AnswerClaims(const PluginServer::Claims& claims);
 
   // Makes sockets anew that somebody removed, and starts servers whose directory was not there.
   void CheckSockets();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "policy/choose.h"
+#include "policy/choose_units.h"
 #include "policy/plan.h"
 
 namespace cleave {
@@ -17,17 +18,18 @@ namespace cleave {
 Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   Preferred answer;
   size_t size = request.size > 0 ? static_cast<size_t>(request.size) : 0;
-  // Units beyond the topology are placeholders for ids that pods hold and no card stands behind.
-  size_t choosable = resource != nullptr && resource->topology != nullptr
-                         ? std::min(resource->topology->size, resource->units.size())
-                         : 0;
+  // Units at the end are placeholders for ids that pods hold and no card stands behind.
+  size_t choosable = resource != nullptr ? resource->units.size() : 0;
+  while (choosable > 0 && resource->units[choosable - 1].gone) --choosable;
   std::unordered_map<std::string_view, size_t> index;
+  index.reserve(choosable);
   ChoiceRequest choice;
   for (size_t i = 0; i < choosable; ++i) {
     index.emplace(resource->units[i].id, i);
     if (resource->units[i].health != Health::kUnhealthy) choice.healthy.push_back(i);
   }
   std::unordered_set<std::string_view> seen;
+  seen.reserve(request.available.size() + request.must_include.size());
   for (const std::string& id : request.must_include) {
     if (!seen.insert(id).second) continue;
     if (auto known = index.find(id); known != index.end()) {
@@ -54,7 +56,9 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   if (choice.must_include.size() > choice.size) choice.must_include.resize(choice.size);
   if (choice.size > 0) {
     std::sort(choice.available.begin(), choice.available.end());
-    Choice chosen = Choose(resource->prefer, *resource->topology, choice);
+    UnitChoice made = ChooseUnits(*resource, choice);
+    const Choice& chosen = made.choice;
+    answer.warning = made.warning;
     for (size_t unit : chosen.units) answer.ids.push_back(resource->units[unit].id);
     answer.score = chosen.score;
     answer.optimal = chosen.optimal;

@@ -23,6 +23,7 @@ struct Preferred {
   bool optimal = true;
   double gap = 0;  // of the bound on the score: 0 to 1, 0 when optimal
   uint64_t steps = 0;
+  std::string warning;  // which wish of the resource could not be kept
 };
 
 // Never fails, because an error would reject the pod. Ids that `resource` does not know: those that must be

@@ -29,6 +29,10 @@ struct Snapshot {
 
   // The resource in the plan; null when the plan has none of this name (any more).
   const Resource* Find() const { return plan->Find(resource); }
+  // True when its cards may be in other resources, too.
+  bool Exclusive() const;
+  // True when one of these devices is withheld.
+  bool Withholds(const std::vector<std::string>& ids) const;
 };
 
 std::shared_ptr<const Snapshot> MakeSnapshot(uint64_t generation, std::shared_ptr<const Plan> plan,

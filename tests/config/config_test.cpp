@@ -102,8 +102,11 @@ hugepage = "auto"
               HasSubstr("cleave.toml:1:1: unknown key 'prfiles' in cleave.toml (did you mean 'profiles'?)"));
   EXPECT_THAT(errors,
               HasSubstr("cleave.toml:4:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)"));
-  EXPECT_THAT(errors, HasSubstr("cleave.toml:5:1: 'unit' in [[resource]] must be one of card, group, "
-                                "partition, not 'crad' (did you mean 'card'?)"));
+  EXPECT_THAT(
+      errors,
+      HasSubstr(
+          "cleave.toml:5:1: 'unit' in [[resource]] must be one of card, group, partition, share, count, "
+          "not 'crad' (did you mean 'card'?)"));
   EXPECT_THAT(errors, HasSubstr("there is no profile 'tenstorent' (did you mean 'tenstorrent'?)"));
   EXPECT_THAT(errors,
               HasSubstr("cleave.toml:9:1: 'hugepages' must be one of auto, always, never, not 'somtimes'"));
@@ -146,7 +149,47 @@ TEST(Config, ResourcesAreCheckedAgainstTheProfiles) {
   EXPECT_THAT(
       ErrorsOf("[[resource]]\nname = \"a.com/b\"\n[resource.container]\nmounts = [{ host = \"dev\" }]"),
       HasSubstr("must be an absolute path"));
+  EXPECT_THAT(ErrorsOf("exclude = [{ index = \"3-1\" }]"),
+              HasSubstr("cleave.toml:1:14: the range \"3-1\" ends before it begins"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nid = \"card-{index}\""),
+              HasSubstr("cleave.toml:3:6: '{index}' is no part of an id"));
   EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/{\""), HasSubstr("'{' without '}'"));
+}
+
+TEST(Config, KeysOfOneKindOfUnit) {
+  auto errors = [](const std::string& text) { return ErrorsOf("[[resource]]\nname = \"a.com/b\"\n" + text); };
+  EXPECT_THAT(errors("unit = \"share\""),
+              HasSubstr("cleave.toml:1:1: [[resource]] with unit = \"share\" needs 'shares'"));
+  EXPECT_THAT(errors("unit = \"count\""), HasSubstr("needs 'count'"));
+  EXPECT_THAT(errors("shares = 2"),
+              HasSubstr("cleave.toml:3:1: 'shares' in [[resource]] is for unit = \"share\""));
+  EXPECT_THAT(errors("unit = \"share\"\nshares = 0"),
+              HasSubstr("cleave.toml:4:1: 'shares' in [[resource]] must be a whole number from 1 to 100000"));
+  EXPECT_THAT(errors("unit = \"share\"\nshares = { a = 1, default = \"2\" }"),
+              HasSubstr("cleave.toml:4:19: 'default' in shares of [[resource]] must be a whole number"));
+  EXPECT_THAT(errors("unit = \"share\"\nshares = {}"), HasSubstr("'shares' in [[resource]] is empty"));
+  EXPECT_THAT(errors("unit = \"share\"\nshares = \"{serail}\""), HasSubstr("(did you mean 'serial'?)"));
+  EXPECT_THAT(errors("unit = \"share\"\nshares = 2\nmemory = \"serail\""),
+              HasSubstr("no attribute is called 'serail' (did you mean 'serial'?)"));
+  EXPECT_THAT(errors("unit = \"count\"\ncount = \"{serial}\""),
+              HasSubstr("cleave.toml:4:9: '{serial}': with unit = \"count\" there is no card to ask"));
+  EXPECT_THAT(errors("same_card = \"forbid\""),
+              HasSubstr("'same_card' in [[resource]] is for unit = \"share\""));
+  EXPECT_THAT(errors("unit = \"share\"\nshares = 2\nstrict = true"),
+              HasSubstr("'strict' in [[resource]] is for same_card = \"forbid\" or \"require\""));
+  EXPECT_THAT(errors("prefer = \"packet\""), HasSubstr("(did you mean 'packed'?)"));
+  EXPECT_EQ(errors("unit = \"share\"\nshares = { \"0000:31:00.0\" = 4, default = 10 }\nprefer = \"spread\"\n"
+                   "same_card = \"forbid\"\nstrict = true\n"),
+            "");
+}
+
+TEST(Config, AProfileThatOnlyCountsNeedsNoEntries) {
+  std::string profile = "schema = 1\nname = \"slots\"\ndefault = false\n";
+  EXPECT_THAT(ErrorsOf("", {{"s.toml", profile}}), HasSubstr("s.toml: the profile needs [entries]"));
+  profile += "[[resource]]\nname = \"a.com/slot\"\nunit = \"count\"\ncount = 4\n";
+  EXPECT_EQ(ErrorsOf("", {{"s.toml", profile}}), "");
+  EXPECT_THAT(ErrorsOf("", {{"s.toml", profile + "[[resource]]\nname = \"a.com/card\"\n"}}),
+              HasSubstr("the profile needs [entries]"));
 }
 
 TEST(Config, RelativePathsStartAtTheFile) {

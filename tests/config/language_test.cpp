@@ -61,5 +61,15 @@ TEST(Condition, ComparesNumbers) {
   EXPECT_FALSE(Passes({"> 1"}, std::nullopt));
 }
 
+TEST(Condition, RangesOfNumbers) {
+  EXPECT_TRUE(Passes({"0-3"}, int64_t{3}));
+  EXPECT_TRUE(Passes({"0-3", "6"}, "6"));
+  EXPECT_FALSE(Passes({"0-3"}, int64_t{4}));
+  EXPECT_FALSE(Passes({"0-12", "!4-5"}, int64_t{5}));
+  EXPECT_TRUE(Passes({"4-5"}, "4-5")) << "a text that looks like a range";
+  EXPECT_FALSE(Passes({"4-5"}, "4.5"));
+  EXPECT_FALSE(Passes({"0-3"}, std::nullopt));
+}
+
 }  // namespace
 }  // namespace cleave

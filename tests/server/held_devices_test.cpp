@@ -65,7 +65,13 @@ class HeldDevicesTest : public ::testing::Test {
     plan_ = plan;
     for (const std::string& card : held_.CardsToForget(*plan_, now_)) scanner_.Forget(card);
   }
-  void Answer(HeldIds held) { held_.SetHeld(std::move(held), now_); }
+  void Answer(const std::map<std::string, std::set<std::string>>& ids) {
+    HeldIds held;
+    for (const auto& [resource, of_resource] : ids) {
+      for (const std::string& id : of_resource) held[resource][id] = "default/pod";
+    }
+    held_.SetHeld(std::move(held), now_);
+  }
   std::vector<std::string> Ids(bool healthy, const std::string& resource = kResource) const {
     std::vector<std::string> ids;
     const Resource* found = plan_->Find(resource);

@@ -88,6 +88,7 @@ TEST_F(PreferTest, GhostUnitsAreUnknown) {
   Unit ghost;
   ghost.id = "ghost";
   ghost.health = Health::kUnhealthy;
+  ghost.gone = true;
   resource().units.push_back(ghost);
   EXPECT_THAT(Ask({Id(0), "ghost", Id(1)}, {}, 2), UnorderedElementsAre(Id(0), Id(1)));
   EXPECT_THAT(Ask(Ids({0}), {"ghost"}, 2), ElementsAre("ghost", Id(0)));

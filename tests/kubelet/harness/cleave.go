@@ -93,6 +93,17 @@ func StartCleave(t testing.TB, options CleaveOptions) *Cleave {
 	return c
 }
 
+// RunCleave runs a command of the binary on a machine to its end and returns what it printed.
+func RunCleave(t testing.TB, command string, machine *Machine, config string) (string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "cleave.toml")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(binary(t), command, "--config", file, "--root", machine.Root, "--node-name", "node-a").CombinedOutput()
+	return string(out), err
+}
+
 func binary(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("CLEAVE_BIN")
@@ -192,6 +203,17 @@ func (c *Cleave) Get(path string) (int, string) {
 		c.t.Fatalf("GET %s: %v", path, err)
 	}
 	return response.StatusCode, string(body)
+}
+
+// AwaitMetric waits until /metrics has exactly this line.
+func (c *Cleave) AwaitMetric(line string) {
+	c.t.Helper()
+	Eventually(c.t, "/metrics", func() error {
+		if _, body := c.Get("/metrics"); !slices.Contains(strings.Split(body, "\n"), line) {
+			return fmt.Errorf("no line %q", line)
+		}
+		return nil
+	})
 }
 
 // AwaitReady waits until /readyz answers with this status.

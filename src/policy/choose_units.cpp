@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/choose_units.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/resource_spec.h"
+#include "discovery/inventory.h"
+#include "policy/choose.h"
+#include "policy/plan.h"
+#include "policy/seat_chooser.h"
+#include "policy/seats.h"
+
+namespace cleave {
+namespace {
+
+double SeatScore(const Resource& resource, const std::vector<size_t>& units) {
+  const Seats& seats = *resource.seats;
+  std::map<size_t, double> counts;
+  for (size_t unit : units) ++counts[seats.of_unit[unit]];
+  double score = 0;
+  for (auto a = counts.begin(); a != counts.end(); ++a) {
+    score += a->second * (a->second - 1) / 2 * seats.same_seat;
+    for (auto b = counts.begin(); b != a; ++b)
+      score += a->second * b->second * seats.topology->Affinity(a->first, b->first);
+  }
+  return score;
+}
+
+// Sorted, each once, and none that `taken` has.
+std::vector<size_t> Unique(const std::vector<size_t>& units, size_t size, std::vector<char>& taken) {
+  std::vector<size_t> kept;
+  for (size_t unit : units) {
+    if (unit < size && !std::exchange(taken[unit], 1)) kept.push_back(unit);
+  }
+  std::sort(kept.begin(), kept.end());
+  return kept;
+}
+
+Choice FirstOnes(const std::vector<size_t>& must, const std::vector<size_t>& open, size_t size) {
+  Choice choice;
+  choice.optimal = true;
+  choice.units = must;
+  choice.units.insert(choice.units.end(), open.begin(), open.end());
+  choice.units.resize(std::min(choice.units.size(), size));
+  std::sort(choice.units.begin(), choice.units.end());
+  return choice;
+}
+
+}  // namespace
+
+UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request) {
+  bool whole = resource.unit == UnitKind::kCard || resource.unit == UnitKind::kGroup;
+  Preference preference = resource.prefer;
+  // Whole cards are full or free: to pack them is to keep them together, to spread them is over NUMA nodes.
+  if (whole && preference == Preference::kPacked) preference = Preference::kClosest;
+  if (whole && preference == Preference::kSpread) preference = Preference::kBalanced;
+  if (preference == Preference::kClosest && resource.same_card == SameCard::kAllow &&
+      resource.topology != nullptr)
+    return {Choose(preference, *resource.topology, request), ""};
+  std::vector<char> taken(resource.units.size(), 0);
+  std::vector<size_t> must = Unique(request.must_include, taken.size(), taken);
+  std::vector<size_t> open = Unique(request.available, taken.size(), taken);
+  bool nothing_to_choose = must.size() >= request.size || must.size() + open.size() <= request.size;
+  UnitChoice result;
+  if (resource.seats == nullptr || nothing_to_choose) {
+    result.choice = FirstOnes(must, open, request.size);
+  } else {
+    SeatChoice seats = ChooseSeats(*resource.seats, request, must, open, preference, resource.same_card);
+    result.warning = std::move(seats.warning);
+    result.choice.units = must;
+    for (size_t unit : open) {
+      size_t& left = seats.take[resource.seats->of_unit[unit]];
+      if (left == 0) continue;
+      --left;
+      result.choice.units.push_back(unit);
+    }
+    std::sort(result.choice.units.begin(), result.choice.units.end());
+    result.choice.optimal = seats.proven;
+    result.choice.steps = seats.steps;
+  }
+  if (resource.seats != nullptr) result.choice.score = SeatScore(resource, result.choice.units);
+  result.choice.bound = result.choice.score;
+  return result;
+}
+
+double UnitAffinity(const Resource& resource, size_t a, size_t b) {
+  if (resource.topology != nullptr) return resource.topology->Affinity(a, b);
+  if (resource.seats == nullptr) return 0;
+  size_t left = resource.seats->of_unit[a];
+  size_t right = resource.seats->of_unit[b];
+  return left == right ? resource.seats->same_seat : resource.seats->topology->Affinity(left, right);
+}
+
+std::string BreaksSameCard(const Plan& plan, const Resource& resource,
+                           const std::vector<const Unit*>& units) {
+  if (resource.same_card == SameCard::kAllow || resource.seats == nullptr) return "";
+  const Seats& seats = *resource.seats;
+  std::map<size_t, const Unit*> by_seat;
+  for (const Unit* unit : units) {
+    auto index = static_cast<size_t>(unit - resource.units.data());
+    if (index >= seats.of_unit.size()) continue;
+    auto [first, added] = by_seat.try_emplace(seats.of_unit[index], unit);
+    const std::string& card = plan.inventory->cards[unit->cards.front()].id;
+    if (!added && resource.same_card == SameCard::kForbid) {
+      return fmt::format("{} and {} are on one card, {}, which same_card = \"forbid\" rules out",
+                         first->second->id, unit->id, card);
+    }
+    if (by_seat.size() > 1 && resource.same_card == SameCard::kRequire) {
+      return fmt::format("{} and {} are on different cards, which same_card = \"require\" rules out",
+                         units.front()->id, unit->id);
+    }
+  }
+  return "";
+}
+
+}  // namespace cleave

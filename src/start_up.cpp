@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "start_up.h"
+
+#include <linux/magic.h>
+#include <pthread.h>
+#include <sys/signalfd.h>
+#include <sys/statfs.h>
+
+#include <csignal>
+#include <string>
+
+#include "base/host_root.h"
+#include "base/log.h"
+#include "config/diagnostics.h"
+
+namespace cleave {
+
+LogLevel LevelOf(const std::string& name, LogLevel otherwise) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "info") return LogLevel::kInfo;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  return otherwise;
+}
+
+LogFormat FormatOf(const std::string& name, LogFormat otherwise) {
+  if (name == "json") return LogFormat::kJson;
+  if (name == "text") return LogFormat::kText;
+  return otherwise;
+}
+
+void LogDiagnostics(const Diagnostics& diagnostics) {
+  for (const Diagnostic& error : diagnostics.errors())
+    Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});
+}
+
+bool IsKernelsOwn(const HostRoot& root) {
+  struct statfs fs = {};
+  return root.live() && statfs(root.WatchPath("sys").c_str(), &fs) == 0 && fs.f_type == SYSFS_MAGIC;
+}
+
+int OpenSignals() {
+  sigset_t taken;
+  sigemptyset(&taken);
+  for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&taken, signal);
+  sigset_t blocked = taken;
+  sigaddset(&blocked, SIGPIPE);  // a log that nobody reads any more is no reason to end
+  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  return signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+}  // namespace cleave

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon's start takes besides the daemon itself.
+#ifndef CLEAVE_START_UP_H_
+#define CLEAVE_START_UP_H_
+
+#include <string>
+
+#include "base/host_root.h"
+#include "base/log.h"
+#include "config/diagnostics.h"
+
+namespace cleave {
+
+// What a command line option says, else `otherwise`.
+LogLevel LevelOf(const std::string& name, LogLevel otherwise);
+LogFormat FormatOf(const std::string& name, LogFormat otherwise);
+
+void LogDiagnostics(const Diagnostics& diagnostics);
+
+// A kernel speaks of its own machine only, not of a directory that looks like one.
+bool IsKernelsOwn(const HostRoot& root);
+
+// Blocks the signals that the loop takes, here and in every thread that is started from here. Returns a
+// descriptor for them.
+int OpenSignals();
+
+}  // namespace cleave
+
+#endif  // CLEAVE_START_UP_H_

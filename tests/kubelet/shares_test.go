@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubelet
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"cleave.test/kubelet/harness"
+)
+
+const share = "example.com/share"
+
+// shares cuts every card of the t3k host into ten.
+func shares(more string) string {
+	return fmt.Sprintf(`[[resource]]
+name = %q
+where = { card_type = "n300" }
+unit = "share"
+shares = { %q = 2, default = 10 }
+%s
+[resource.container.env]
+PERCENT = "{share.percent}"
+SHARES = "{id}"
+"CARD_{position}" = "{pci.address}"
+`, share, cardD, more)
+}
+
+func cardOf(id string) string { return id[:strings.Index(id, "::")] }
+
+// Shares of one card: its node once, caps that grow with the shares, and the card's NUMA node.
+func TestShares(t *testing.T) {
+	for _, options := range kubelets(2) {
+		t.Run(options.String(), func(t *testing.T) {
+			m := t3k(t)
+			k, _ := start(t, options, harness.CleaveOptions{Machine: m, Config: shares("")}, map[string]int64{share: 32})
+			want(t, "NUMA nodes of a share", k.Listed(share)[cardD+"::1"].NUMA, []int{m.Card(cardD).NUMA})
+
+			pod := k.MustAdmit(one(share, 3))
+			held := k.Held(pod, "c0")
+			card := m.Card(cardOf(held[0]))
+			for _, id := range held {
+				want(t, "card of "+id, cardOf(id), card.PCI)
+			}
+			want(t, "device nodes", nodePaths(k, pod, "c0"), []string{card.Node()})
+			want(t, "PERCENT", env(k, pod, "c0")["PERCENT"], "30")
+			want(t, "SHARES", env(k, pod, "c0")["SHARES"], strings.Join(held, ","))
+			want(t, "CARD_0", env(k, pod, "c0")["CARD_0"], card.PCI)
+
+			// Packed: the next ones go to the card that is in use.
+			for range 3 {
+				next := k.MustAdmit(one(share, 2))
+				want(t, "card of the next shares", cardOf(k.Held(next, "c0")[1]), card.PCI)
+			}
+		})
+	}
+}
+
+// same_card is a preference, and a promise with strict = true.
+func TestSharesOfDifferentCards(t *testing.T) {
+	m := t3k(t)
+	config := shares("prefer = \"spread\"\nsame_card = \"forbid\"\nstrict = true")
+	k, c := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config}, map[string]int64{share: 32})
+	pod := k.MustAdmit(one(share, 4))
+	var cards []string
+	for _, id := range k.Held(pod, "c0") {
+		cards = append(cards, cardOf(id))
+	}
+	slices.Sort(cards)
+	want(t, "cards", cards, []string{cardA, cardB, cardC, cardD})
+
+	refused := k.Admit(one(share, 5))
+	if refused.Admit || !strings.Contains(refused.Message, "are on one card") {
+		t.Errorf("five shares of four cards: admitted %v, %s", refused.Admit, refused.Message)
+	}
+	c.AwaitEntry("the warning", func(e harness.Entry) bool {
+		return e.Message() == "a preference cannot be kept" && strings.Contains(fmt.Sprint(e), "5 devices cannot be had on different cards")
+	})
+}
+
+// All shares of a sick card are sick, and only those.
+func TestSharesOfASickCard(t *testing.T) {
+	m := t3k(t)
+	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: shares("")}, map[string]int64{share: 32})
+	comeBack := m.FallOffTheBus(cardD)
+	k.Await(share, harness.Count{Capacity: 32, Allocatable: 30})
+	want(t, "sick shares", k.Sick(share), []string{cardD + "::0", cardD + "::1"})
+	comeBack()
+	k.Await(share, harness.All(32))
+}
+
+// Fewer shares than before: those in use stay listed, and pods keep them.
+func TestFewerShares(t *testing.T) {
+	m := t3k(t)
+	k, c := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: shares("")}, map[string]int64{share: 32})
+	pod := k.MustAdmit(one(share, 10))
+	c.WriteConfig(strings.Replace(shares(""), "default = 10", "default = 2", 1))
+	c.Reload()
+	k.Await(share, harness.Count{Capacity: 32, Allocatable: 8})
+	want(t, "shares that the pod holds", len(k.Held(pod, "c0")), 10)
+	k.Readmit(pod) // panics in the device manager when an id in use is missing
+}
+
+// Devices without hardware, on a node without cards.
+func TestCounted(t *testing.T) {
+	const slot = "example.com/slot"
+	m := harness.Unpack(t, "gold6230-2s")
+	config := "[[resource]]\nname = \"example.com/slot\"\nunit = \"count\"\ncount = 40\n[resource.container.env]\nSLOTS = \"{id}\"\nNUMBER = \"{count}\"\n"
+	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config}, map[string]int64{slot: 40})
+	pod := k.MustAdmit(one(slot, 2))
+	want(t, "SLOTS", env(k, pod, "c0")["SLOTS"], strings.Join(k.Held(pod, "c0"), ","))
+	want(t, "NUMBER", env(k, pod, "c0")["NUMBER"], "2")
+	want(t, "devices", len(k.RunOptions(pod, "c0").Devices), 0)
+	want(t, "the rest is admitted", k.Admit(one(slot, 38)).Admit, true)
+	want(t, "one more is admitted", k.Admit(one(slot, 1)).Admit, false)
+}
+
+// The longest list that check allows is one that the device manager takes.
+func TestTheLongestList(t *testing.T) {
+	const slot = "example.com/slot"
+	m := harness.Unpack(t, "gold6230-2s")
+	config := func(count int) string {
+		id := strings.Repeat("long-id.", 7)
+		return fmt.Sprintf("[[resource]]\nname = %q\nunit = \"count\"\nid = %q\ncount = %d\n", slot, id, count)
+	}
+	out, err := harness.RunCleave(t, "check", m, config(100000))
+	found := regexp.MustCompile(`cleave.toml:1:1: .* the kubelet takes 4194304 in one message: at most ([0-9]+) fit`).FindStringSubmatch(out)
+	if err == nil || found == nil {
+		t.Fatalf("check of a list that is too long: %v\n%s", err, out)
+	}
+	most, _ := strconv.Atoi(found[1])
+	if _, err := harness.RunCleave(t, "check", m, config(most+1)); err == nil {
+		t.Errorf("check allows %d", most+1)
+	}
+	k, _ := start(t, harness.KubeletOptions{}, harness.CleaveOptions{Machine: m, Config: config(most)}, map[string]int64{slot: int64(most)})
+	want(t, "devices", len(k.Held(k.MustAdmit(one(slot, 3)), "c0")), 3)
+}
