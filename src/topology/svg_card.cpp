@@ -58,7 +58,7 @@ class CardDrawer {
                    Anchor::kEnd);
     }
     if (look_.model) canvas_.Text("model", x, y += 17, Ellipsize(ModelOf(card), kModel, room));
-    canvas_.Text("mono", x, y += 16, Ellipsize(names_(card.id), kMono, room));
+    canvas_.Text("mono", x, y += 16, EllipsizeFront(names_(card.id), kMono, room));
     if (look_.address) canvas_.Text("mono muted", x, y += 14, Address(card, room));
     if (look_.node) canvas_.Text("mono muted", x, y += 14, NodeText(card, room));
     if (look_.speed) canvas_.Text("small muted", x, y += 14, Speed(card, room));
@@ -96,7 +96,7 @@ class CardDrawer {
 
  private:
   std::string Address(const Card& card, double room) const {
-    return card.address == card.id ? "" : Ellipsize(names_(card.address), kMono, room);
+    return card.address == card.id ? "" : EllipsizeFront(names_(card.address), kMono, room);
   }
 
   std::string Speed(const Card& card, double room) const {

@@ -119,6 +119,16 @@ std::string Ellipsize(std::string_view text, const Font& font, double width) {
   return out + std::string(kEllipsis);
 }
 
+std::string EllipsizeFront(std::string_view text, const Font& font, double width) {
+  const std::string clean = CleanText(text);
+  if (TextWidth(clean, font) <= width) return clean;
+  const double room = width - TextWidth(kEllipsis, font);
+  if (room < 0) return "";
+  std::string_view rest = clean;
+  while (TextWidth(rest, font) > room) TakeCharacter(rest);
+  return std::string(kEllipsis) + std::string(rest);
+}
+
 std::string Number(double value) {
   const double rounded = std::round(value * 10) / 10;
   return fmt::format("{:.10g}", rounded == 0 ? 0 : rounded);  // never "-0"

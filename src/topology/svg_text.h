@@ -26,6 +26,8 @@ double TextWidth(std::string_view text, const Font& font);
 
 // CleanText(), with "…" for what does not fit `width`; "" when nothing does.
 std::string Ellipsize(std::string_view text, const Font& font, double width);
+// The same, but it is the beginning that goes: of an address the end tells it from others.
+std::string EllipsizeFront(std::string_view text, const Font& font, double width);
 
 // A coordinate with at most one decimal: "12", "12.5".
 std::string Number(double value);

@@ -51,6 +51,14 @@ class WithProgram(unittest.TestCase):
         binary()
 
 
+class Pictures(WithProgram):
+    def test_are_what_is_drawn_now(self):
+        code, out = run("topology", "--svg", "--config", EXAMPLES / "t3000.toml", "--root", MACHINE)
+        self.assertEqual(code, 0, out)
+        self.assertEqual(out, (DOCS / "images" / "t3000.svg").read_text(),
+                         "draw it again: cleave topology --svg ... > docs/images/t3000.svg")
+
+
 class Toml(WithProgram):
     def check(self, what, *arguments):
         code, out = run("check", "--output", "json", "--node-name", "gpu-a-1", "--root", MACHINE, *arguments)

@@ -261,5 +261,13 @@ TEST(CardWords, DomainsAreSaidWhereThereIsMoreThanOne) {
   EXPECT_EQ(ShortNames(inventory)("0000:05:00.0"), "0000:05:00.0");
 }
 
+TEST(SvgText, AnAddressKeepsItsEnd) {
+  const Font mono{.size = 10, .mono = true};
+  EXPECT_EQ(EllipsizeFront("0000:03:00.0", mono, 1000), "0000:03:00.0");
+  const double room = TextWidth("…03:00.0", mono);
+  EXPECT_EQ(EllipsizeFront("0000:03:00.0", mono, room), "…03:00.0");
+  EXPECT_EQ(EllipsizeFront("0000:03:00.0", mono, 1), "");
+}
+
 }  // namespace
 }  // namespace cleave
