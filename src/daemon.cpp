@@ -101,6 +101,7 @@ struct Daemon::Impl {
   std::unique_ptr<KubeletClient> client;
   std::unique_ptr<PluginSet> plugins;
   std::unique_ptr<HttpServer> http;
+  std::string http_address;  // where it was asked to serve; "" nowhere
   InventoryLog inventory_log;
 
   int signal_fd = -1;
@@ -161,8 +162,7 @@ bool Daemon::Impl::SetUp() {
   Diagnostics diagnostics;
   bool good = keeper->Load(diagnostics);
   if (good) {
-    const Config& config = keeper->settings().config;
-    SetUpLog(FormatOf(options.log_format, config.log_format), LevelOf(options.log_level, config.log_level));
+    UseLogSettings(options, keeper->settings().config);
     Log(LogLevel::kInfo, "start",
         {{"version", options.version},
          {"root", options.node.root},
@@ -198,9 +198,8 @@ bool Daemon::Impl::SetUp() {
 }
 
 bool Daemon::Impl::StartHttp() {
-  std::string address =
-      options.http_address.empty() ? keeper->settings().config.http_address : options.http_address;
-  if (address.empty()) return true;
+  http_address = HttpAddress(options, keeper->settings().config);
+  if (http_address.empty()) return true;
   HttpServer::Sources sources;
   sources.metrics = [this] { return metrics.Text(); };
   sources.health = [this] {
@@ -208,7 +207,7 @@ bool Daemon::Impl::StartHttp() {
                                    : HttpServer::Page{503, "the main loop is stuck\n"};
   };
   sources.ready = [this] { return Readiness(); };
-  absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(address, std::move(sources));
+  absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(http_address, std::move(sources));
   if (!server.ok()) {
     Log(LogLevel::kError, "cannot serve HTTP", {{"reason", MessageOf(server.status())}});
     return false;
@@ -270,8 +269,14 @@ void Daemon::Impl::Reload(std::string_view why) {
     Log(LogLevel::kError, "reload failed, the settings before stay", {{"cause", std::string(why)}});
     return;
   }
+  UseLogSettings(options, keeper->settings().config);
   Look();
   Log(LogLevel::kInfo, "reloaded", {{"cause", std::string(why)}});
+  std::string address = HttpAddress(options, keeper->settings().config);
+  if (address != http_address) {
+    Log(LogLevel::kWarning, "another http address takes effect at the next start",
+        {{"old", http_address}, {"new", address}});
+  }
 }
 
 void Daemon::Impl::LookSoon() {
@@ -381,11 +386,8 @@ void Daemon::Impl::UpdateReadiness() {
   std::vector<std::string> reasons = plugins->NotServing();
   for (std::string& line : registrar->NotReady()) reasons.push_back(std::move(line));
   if (reasons.empty() && !kubelet) reasons.emplace_back("the kubelet is not there");
-  HttpServer::Page page = {reasons.empty() ? 200 : 503, ""};
-  for (const std::string& line : reasons) page.text += line + "\n";
-  if (reasons.empty()) page.text = "ready\n";
   MutexLock lock(mutex);
-  readiness = std::move(page);
+  readiness = ReadinessPage(reasons);
 }
 
 HttpServer::Page Daemon::Impl::Readiness() {

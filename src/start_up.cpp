@@ -29,6 +29,21 @@ LogFormat FormatOf(const std::string& name, LogFormat otherwise) {
   return otherwise;
 }
 
+void UseLogSettings(const DaemonOptions& options, const Config& config) {
+  SetUpLog(FormatOf(options.log_format, config.log_format), LevelOf(options.log_level, config.log_level));
+}
+
+std::string HttpAddress(const DaemonOptions& options, const Config& config) {
+  return options.http_address.empty() ? config.http_address : options.http_address;
+}
+
+HttpServer::Page ReadinessPage(const std::vector<std::string>& reasons) {
+  if (reasons.empty()) return {200, "ready\n"};
+  HttpServer::Page page = {503, ""};
+  for (const std::string& line : reasons) page.text += line + "\n";
+  return page;
+}
+
 void LogDiagnostics(const Diagnostics& diagnostics) {
   for (const Diagnostic& error : diagnostics.errors())
     Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});

@@ -4,16 +4,27 @@
 #define CLEAVE_START_UP_H_
 
 #include <string>
+#include <vector>
 
 #include "base/host_root.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "config/diagnostics.h"
+#include "daemon.h"
+#include "server/http_server.h"
 
 namespace cleave {
 
 // What a command line option says, else `otherwise`.
 LogLevel LevelOf(const std::string& name, LogLevel otherwise);
 LogFormat FormatOf(const std::string& name, LogFormat otherwise);
+
+// Options go before the file.
+void UseLogSettings(const DaemonOptions& options, const Config& config);
+std::string HttpAddress(const DaemonOptions& options, const Config& config);
+
+// What /readyz answers: "ready", or a line for each reason why not.
+HttpServer::Page ReadinessPage(const std::vector<std::string>& reasons);
 
 void LogDiagnostics(const Diagnostics& diagnostics);
 

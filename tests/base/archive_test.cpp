@@ -39,6 +39,16 @@ TEST(Archive, EqualMachinesGiveEqualBytes) {
   EXPECT_EQ(testing::ReadFileOrDie(dir / "1.tar.zst"), testing::ReadFileOrDie(dir / "2.tar.zst"));
 }
 
+TEST(Archive, TheRootIsOneFolder) {
+  testing::TempDir dir;
+  ASSERT_TRUE(WriteArchive(dir / "m.tar", ".",
+                           {{"sys/a", FileKind::kRegular, "1"}, {"dev/b", FileKind::kRegular, "2"}})
+                  .ok());
+  absl::Status two = OpenHostRoot(dir / "m.tar").status();
+  EXPECT_EQ(two.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(std::string(two.message()).find("holds sys and dev at its top"), std::string::npos) << two;
+}
+
 TEST(Archive, BrokenOnesAreRefused) {
   std::string bytes =
       testing::ReadFileOrDie(testing::SourcePath("tests/machines/tenstorrent-4x-n300.tar.zst"));
