@@ -323,11 +323,12 @@ void Daemon::Impl::CheckKubelet(bool created) {
     Log(LogLevel::kInfo, "the kubelet's socket is gone");
     registrar->KubeletGone();
   }
+  // One that runs since before us knows all its pods.
+  if (appeared && kubelet_known) kubelet_appeared = Clock::now();
   kubelet_known = true;
   kubelet = now;
   if (appeared) {
     Log(LogLevel::kInfo, "the kubelet is there", {{"socket", KubeletSocketPath(options.kubelet_dir)}});
-    kubelet_appeared = Clock::now();
     // The first one is asked before anything is registered, so that the first list lacks nothing that a pod
     // holds.
     AskHeld();
