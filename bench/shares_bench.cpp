@@ -28,8 +28,8 @@ namespace {
 Plan Shares(int64_t shares, const std::string& prefer) {
   std::string path = std::string(CLEAVE_SOURCE_DIR) + "/tests/machines/tt-8numa.tar.zst";
   std::ifstream file(path, std::ios::binary);
-  auto root =
-      ReadArchiveBytes({std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()}, path);
+  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  auto root = ReadArchiveBytes(bytes, path);
   Diagnostics diagnostics;
   Settings settings = LoadSettingsFromText(
       "[[resource]]\nname = \"example.com/x\"\nunit = \"share\"\nshares = " + std::to_string(shares / 8) +

@@ -21,6 +21,7 @@
 #include "discovery/inventory.h"
 #include "node_view.h"
 #include "output.h"
+#include "plan_keeper.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "server/messages.h"
@@ -99,13 +100,10 @@ int RunCheck(const CheckOptions& options) {
     Complain(MessageOf(view.status()));
     return 1;
   }
-  for (const Resource& resource : view->plan.resources) {
-    if (absl::StatusOr<std::string> path = SocketPath(options.kubelet_dir, resource.name, "000000");
-        !path.ok()) {
-      view->diagnostics.Error(resource.pos, MessageOf(path.status()));
-    }
-  }
+  CheckSocketPaths(view->plan, options.kubelet_dir, view->diagnostics);
   CheckListSizes(view->plan, view->diagnostics);
+  const bool serves = view->diagnostics.ok();
+  for (const Diagnostic& one : view->plan.refused) view->diagnostics.Error(one.pos, one.message);
   PrintDiagnostics(view->diagnostics);
   if (options.json) {
     Print(PlanJson(view->plan, view->diagnostics));
@@ -114,7 +112,8 @@ int RunCheck(const CheckOptions& options) {
   }
   if (!view->diagnostics.ok()) {
     size_t count = view->diagnostics.errors().size();
-    Complain(fmt::format("{} problem{}; nothing would be registered", count, count == 1 ? "" : "s"));
+    Complain(fmt::format("{} problem{}; {}", count, count == 1 ? "" : "s",
+                         serves ? "those cards would not be offered" : "nothing would be registered"));
   }
   return view->diagnostics.ok() ? 0 : 1;
 }

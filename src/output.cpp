@@ -118,6 +118,8 @@ std::string PlanText(const Plan& plan) {
       if (!one.reason.empty()) text += fmt::format("  {:<{}}  {}\n", "", width, one.reason);
     }
   }
+  if (!plan.not_made.empty()) text += "\nResources without devices here:\n";
+  for (const NotMade& one : plan.not_made) text += fmt::format("  {}: {}\n", one.resource, one.reason);
   if (!plan.not_offered.empty() || !plan.inventory->not_cards.empty()) text += "\nNot offered:\n";
   for (const NotOffered& one : plan.not_offered) text += fmt::format("  {}: {}\n", one.card, one.reason);
   for (const NotACard& one : plan.inventory->not_cards)
@@ -155,6 +157,9 @@ std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics) {
   json["not_offered"] = Json::array();
   for (const NotOffered& one : plan.not_offered)
     json["not_offered"].push_back({{"card", one.card}, {"reason", one.reason}});
+  json["not_made"] = Json::array();
+  for (const NotMade& one : plan.not_made)
+    json["not_made"].push_back({{"resource", one.resource}, {"reason", one.reason}});
   json["not_cards"] = Json::array();
   for (const NotACard& one : plan.inventory->not_cards) {
     json["not_cards"].push_back({{"address", one.address}, {"profile", one.profile}, {"reason", one.reason}});

@@ -71,12 +71,11 @@ bool PlanKeeper::Load(Diagnostics& diagnostics) {
   CheckLinkSources(settings->config, diagnostics);
   KeepLinksOf(options_.node_name, settings->config);
   LinkTexts links = ReadLinkTexts(settings->config, &root_);
-  if (diagnostics.ok()) {
-    Scanner trial(root_, *settings);
-    Plan plan = PlanFrom(*settings, links, trial.Scan(Clock::now()), options_.node_name, diagnostics);
-    CheckSocketPaths(plan, options_.kubelet_dir, diagnostics);
-    CheckListSizes(plan, diagnostics);
-  }
+  // With errors too: all of them are to be told at once.
+  Scanner trial(root_, *settings);
+  Plan plan = PlanFrom(*settings, links, trial.Scan(Clock::now()), options_.node_name, diagnostics);
+  CheckSocketPaths(plan, options_.kubelet_dir, diagnostics);
+  CheckListSizes(plan, diagnostics);
   if (!diagnostics.ok()) return false;
   if (scanner_ == nullptr) {
     scanner_ = std::make_unique<Scanner>(root_, *settings);

@@ -175,7 +175,8 @@ uint64_t Guess(Selection& selection, uint64_t effort) {
   const std::vector<std::vector<size_t>>& blocks = selection.blocks();
   size_t starts = 3 * std::max(selection.kinds(), blocks.size());
   for (size_t start = 0; start < starts && (start == 0 || walk.HasEffort()); ++start) {
-    double place = static_cast<double>(start / 3) * kGoldenRatio;
+    size_t round = start / 3;
+    double place = static_cast<double>(round) * kGoldenRatio;
     place -= std::floor(place);
     auto origin = static_cast<size_t>(place * static_cast<double>(selection.kinds()));
     if (start % 3 == 0) {

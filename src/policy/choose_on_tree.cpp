@@ -42,7 +42,7 @@ class Digits {
   explicit Digits(const UnitTopology& topology) {
     int used = 64;
     for (const auto& level : topology.subtrees) {
-      int width = std::bit_width(level.size());
+      int width = static_cast<int>(std::bit_width(level.size()));
       if (used + width > 64) {
         ++words_;
         used = 0;

@@ -188,15 +188,23 @@ class Planner {
   }
 
   void Offer(const ResourceSpec& spec) {
-    if (!IsForThisNode(spec)) return;
+    if (spec.name.source().empty()) return;  // the loader has said so
+    // Also where it is not for this node: one file serves many.
     if (!spec.name.HasPlaceholders()) {
       if (std::string bad = BadResourceName(spec.name.source()); !bad.empty()) {
         diagnostics_.Error(spec.name.pos, fmt::format("resource name '{}': {}", spec.name.source(), bad));
         return;
       }
     }
+    if (!IsForThisNode(spec)) return;
     if (spec.unit == UnitKind::kCount) return OfferCount(spec);
-    for (auto& [name, cards] : ByName(spec)) OfferOne(spec, name, cards);
+    std::map<std::string, std::vector<size_t>> by_name = ByName(spec);
+    if (by_name.empty()) NotMadeHere(spec, "no card of this node is what it asks for");
+    for (auto& [name, cards] : by_name) OfferOne(spec, name, cards);
+  }
+
+  void NotMadeHere(const ResourceSpec& spec, const std::string& why) {
+    if (spec.from_operator) plan_.not_made.push_back({spec.name.source(), why});
   }
 
   bool MayOverlap(const ResourceSpec& spec, size_t card) const {
@@ -266,8 +274,11 @@ class Planner {
       return false;
     };
     // A name made of what a card says must not stop the other cards.
-    if (std::string bad = BadResourceName(name); !bad.empty())
-      return leave_out(fmt::format("resource name '{}': {}", name, bad));
+    if (std::string bad = BadResourceName(name); !bad.empty()) {
+      std::string why = fmt::format("resource name '{}': {}", name, bad);
+      if (spec.from_operator) plan_.refused.push_back({spec.name.pos, why});
+      return leave_out(why);
+    }
     if (!spec.from_operator) {
       for (const std::string& pattern : settings_.config.drop) {
         if (GlobMatch(pattern, name)) return leave_out(fmt::format("{} is dropped in cleave.toml", name));
@@ -327,11 +338,16 @@ class Planner {
       }
     }
     for (const NotOffered& one : left_out) {
+      if (one.refused && spec.from_operator)
+        plan_.refused.push_back({spec.id ? spec.id->pos : spec.pos, one.reason});
       for (size_t card : cards) {
         if (inventory_.cards[card].id == one.card) LeaveOver(card, one.reason);
       }
     }
-    if (resource.units.empty()) return;
+    if (resource.units.empty()) {
+      return NotMadeHere(spec,
+                         left_out.empty() ? "no cards are joined by links here" : left_out.front().reason);
+    }
     Arrange(inventory_, *plan_.graph, settings_.config.weights, resource);
     made_.emplace(name, Made{std::move(resource), &spec});
   }

@@ -63,7 +63,15 @@ struct Resource {
 struct NotOffered {
   std::string card;
   std::string reason;
+  bool refused = false;  // the kubelet would not take what the resource makes of it
   bool operator==(const NotOffered&) const = default;
+};
+
+// A resource of the operator's that has nothing on this node, and why.
+struct NotMade {
+  std::string resource;  // its name as written
+  std::string reason;
+  bool operator==(const NotMade&) const = default;
 };
 
 struct Plan {
@@ -73,12 +81,17 @@ struct Plan {
       settings;                     // of each active profile, defaults included
   std::vector<Resource> resources;  // by name
   std::vector<NotOffered> not_offered;
+  std::vector<NotMade> not_made;
+  // Names and ids that the operator's resources make of cards and the kubelet would refuse. A daemon leaves
+  // those cards out and goes on, since a single odd card must not cost the others; `check` refuses them.
+  std::vector<Diagnostic> refused;
   std::string node_name;
   const Resource* Find(std::string_view name) const;
 };
 
-// Problems that concern names, ids and overlap are errors in `diagnostics`, positions being those of the
-// resource. With errors the plan is still complete enough to be printed, but must not be served.
+// Names that are written out, two resources that want one card, and the like are errors in `diagnostics`,
+// positions being those of the resource. With errors the plan is still complete enough to be printed, but
+// must not be served.
 Plan MakePlan(const Settings& settings, std::shared_ptr<const Inventory> inventory,
               std::shared_ptr<const Graph> graph, const std::string& node_name, Diagnostics& diagnostics);
 

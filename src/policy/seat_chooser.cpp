@@ -111,11 +111,9 @@ class SeatChooser {
     for (size_t seat = 0; seat < free_.size(); ++seat) {
       ++steps_;
       if (free_[seat] < need_ || with_fixed > 1 || (with_fixed == 1 && fixed_[seat] == 0)) continue;
-      if (!best) {
-        best = seat;
-      } else if (spread
-                     ? Less(used_[seat], total_[seat], used_[*best], total_[*best])
-                     : std::pair(Untouched(seat), free_[seat]) < std::pair(Untouched(*best), free_[*best])) {
+      if (!best ||
+          (spread ? Less(used_[seat], total_[seat], used_[*best], total_[*best])
+                  : std::pair(Untouched(seat), free_[seat]) < std::pair(Untouched(*best), free_[*best]))) {
         best = seat;
       }
     }

@@ -120,7 +120,7 @@ std::string Ellipsize(std::string_view text, const Font& font, double width) {
 }
 
 std::string EllipsizeFront(std::string_view text, const Font& font, double width) {
-  const std::string clean = CleanText(text);
+  std::string clean = CleanText(text);
   if (TextWidth(clean, font) <= width) return clean;
   const double room = width - TextWidth(kEllipsis, font);
   if (room < 0) return "";

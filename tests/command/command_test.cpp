@@ -91,6 +91,33 @@ TEST(Command, CheckSaysEverythingThatIsWrong) {
   EXPECT_THAT(Cleave("plan --root /nowhere").err, HasSubstr("/nowhere"));
 }
 
+TEST(Command, CheckRefusesWhatTheKubeletWould) {
+  testing::TempDir dir;
+  auto check = [&](const std::string& resource) {
+    testing::WriteFile(dir / "x.toml", "[[resource]]\n" + resource);
+    return Cleave("check --config " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
+  };
+  // Made of what a card says: a daemon leaves the card out.
+  Result id = check("name = \"example.com/x\"\nid = \"{serial}{serial}{serial}{serial}{serial}\"\n");
+  EXPECT_EQ(id.code, 1);
+  EXPECT_THAT(id.err, HasSubstr("x.toml:3:6: device id '"));
+  EXPECT_THAT(id.err, HasSubstr("those cards would not be offered"));
+  Result name = check("name = \"example.com/x {card_type}\"\n");
+  EXPECT_EQ(name.code, 1);
+  EXPECT_THAT(name.err, HasSubstr("x.toml:2:8: resource name 'example.com/x n300'"));
+  // One file serves many nodes, so it is wrong here as well.
+  Result elsewhere = check("name = \"kubernetes.io/x\"\nnodes = [\"other-*\"]\n");
+  EXPECT_EQ(elsewhere.code, 1);
+  EXPECT_THAT(elsewhere.err, HasSubstr("x.toml:2:8: resource name 'kubernetes.io/x'"));
+  // Nothing wrong, but the operator will want to know.
+  Result nothing = check("name = \"example.com/x\"\nwhere = { card_type = \"n3000\" }\n");
+  EXPECT_EQ(nothing.code, 0);
+  EXPECT_THAT(nothing.out, HasSubstr("example.com/x: no card of this node is what it asks for"));
+  Result nameless = check("prefer = \"closest\"\n");
+  EXPECT_EQ(nameless.code, 1);
+  EXPECT_THAT(nameless.err, HasSubstr("1 problem;"));
+}
+
 TEST(Command, CheckReadsAProfile) {
   testing::TempDir dir;
   testing::WriteFile(dir / "x.toml", "schema = 1\nname = \"x\"\n[entries]\nclas = \"x\"\nid = \"{name}\"\n");
