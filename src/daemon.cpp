@@ -174,17 +174,18 @@ bool Daemon::Impl::SetUp() {
 
   client = NewKubeletClient(loop, options.kubelet_dir);
   registrar = std::make_unique<Registrar>(loop, *client, metrics, [this] { UpdateReadiness(); });
-  plugins = std::make_unique<PluginSet>(
-      loop, *root, metrics, *registrar,
-      PluginSet::Options{.kubelet_dir = options.kubelet_dir,
-                         .instance = NewInstanceId(),
-                         .rescan =
-                             [this] {
-                               Look();
-                               plugins->AnswerWaiting();
-                             },
-                         // An answer that is under way may be older than the call that waits.
-                         .ask = [this] { asking ? void(ask_again = true) : AskHeld(); }});
+  auto rescan = [this] {
+    Look();
+    plugins->AnswerWaiting();
+  };
+  // An answer that is under way may be older than the call that waits.
+  auto ask = [this] { asking ? void(ask_again = true) : AskHeld(); };
+  PluginSet::Options serving{.kubelet_dir = options.kubelet_dir,
+                             .instance = NewInstanceId(),
+                             .cdi_dir = options.cdi_dir,
+                             .rescan = rescan,
+                             .ask = ask};
+  plugins = std::make_unique<PluginSet>(loop, *root, metrics, *registrar, std::move(serving));
   for (const std::string& name : RemoveStaleSockets(PluginDirectory(options.kubelet_dir))) {
     Log(LogLevel::kInfo, "removed a socket that a process before left behind", {{"socket", name}});
   }
@@ -291,6 +292,7 @@ void Daemon::Impl::Look() {
   // Also what no event tells of: a file system without inotify, a directory that was mounted over.
   watcher->Refresh();
   plugins->CheckSockets();
+  plugins->WriteCdi();
   CheckKubelet(false);
   look_timer = loop.RunAfter(keeper->LookAgainIn(), [this] { Look(); });
 }

@@ -15,6 +15,7 @@ namespace cleave {
 struct DaemonOptions {
   NodeOptions node;
   std::string kubelet_dir = "/var/lib/kubelet";
+  std::string cdi_dir = "/var/run/cdi";
   std::string http_address;
   std::string log_format;
   std::string log_level;

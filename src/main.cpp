@@ -66,6 +66,11 @@ int Run(int argc, char** argv) {
   CLI::App* serve = app.add_subcommand(
       "serve", "The daemon: registers every resource with the kubelet; SIGHUP or a changed file reloads");
   AddNodeOptions(*serve, serve_options.node);
+  serve
+      ->add_option("--cdi-dir", serve_options.cdi_dir,
+                   "Where CDI files are written, when a resource asks for them")
+      ->type_name("DIR")
+      ->capture_default_str();
   serve->add_option("--kubelet-dir", serve_options.kubelet_dir, "The kubelet's directory")
       ->type_name("DIR")
       ->capture_default_str();

@@ -125,6 +125,7 @@ void CheckContainer(const ContainerSpec& container, const Names& card_names, Dia
       }
     }
   }
+  if (container.cdi) names.Check(container.cdi->by, diagnostics);
   for (const MountSpec& mount : container.mounts) {
     names.Check(mount.host, diagnostics);
     names.Check(mount.container, diagnostics);
@@ -381,7 +382,13 @@ Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics) {
   for (const std::string& dir : config.profile_dirs) ReadProfileDir(dir, profiles, diagnostics);
   for (const std::string& dir : options.profile_dirs) ReadProfileDir(dir, profiles, diagnostics);
   for (const std::string& path : options.profile_files) ReadProfile(path, profiles, diagnostics);
-  return Assemble(std::move(config), profiles, diagnostics);
+  Settings settings = Assemble(std::move(config), profiles, diagnostics);
+  // Who names a file wants it: a profile is written by trial.
+  for (Profile& profile : settings.profiles) {
+    const std::vector<std::string>& named = options.profile_files;
+    if (std::find(named.begin(), named.end(), profile.file) != named.end()) profile.is_default = true;
+  }
+  return settings;
 }
 
 Settings LoadSettingsFromText(std::string_view config_text, const std::string& file,

@@ -2,6 +2,7 @@
 #include "config/resource_spec.h"
 
 #include <fmt/core.h>
+#include <re2/re2.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -214,8 +215,42 @@ ContainerSpec Merge(const ContainerSpec& base, const ContainerSpec& own) {
   };
   merge_values(merged.env, own.env);
   merge_values(merged.annotations, own.annotations);
+  if (own.cdi) merged.cdi = own.cdi;
   return merged;
 }
+
+namespace {
+
+// Source: container-device-interface pkg/parser/parser.go; a class may hold dots only since version 0.6.0.
+bool IsCdiKind(std::string_view kind) {
+  return re2::RE2::FullMatch(re2::StringPiece(kind.data(), kind.size()),
+                             "[A-Za-z]([A-Za-z0-9_.-]*[A-Za-z0-9])?/[A-Za-z]([A-Za-z0-9_-]*[A-Za-z0-9])?");
+}
+
+CdiSpec ParseCdi(const toml::table& table, const std::string& where, const std::string& file,
+                 Diagnostics& diagnostics) {
+  CdiSpec cdi;
+  TableReader reader(table, "cdi of " + where, file, diagnostics);
+  cdi.kind = reader.String("kind").value_or("");
+  if (!IsCdiKind(cdi.kind)) {
+    reader.ErrorAt(
+        "kind",
+        fmt::format("'{}' is no CDI kind, such as \"vendor.com/class\": letters, digits, '_' and '-', "
+                    "the vendor also '.', a letter first",
+                    cdi.kind));
+  }
+  cdi.by = reader.Template("by").value_or(TextTemplate::Parse("field").value_or(TextTemplate()));
+  if (!cdi.by.HasPlaceholders()) (void)reader.OneOf("by", {"field", "annotation", "spec", "off"});
+  for (const std::string& name : cdi.by.Placeholders()) {
+    if (!name.starts_with("settings."))
+      reader.ErrorAt("by",
+                     fmt::format("'by' in {} may hold settings only, not '{{{}}}'", reader.where(), name));
+  }
+  reader.Finish();
+  return cdi;
+}
+
+}  // namespace
 
 ContainerSpec ParseContainer(const toml::table& table, const std::string& where, const std::string& file,
                              Diagnostics& diagnostics) {
@@ -225,6 +260,7 @@ ContainerSpec ParseContainer(const toml::table& table, const std::string& where,
   spec.devices = reader.Templates("devices");
   spec.env = ParseNamedValues(reader, "env", true);
   spec.annotations = ParseNamedValues(reader, "annotations", false);
+  if (const toml::table* cdi = reader.Table("cdi")) spec.cdi = ParseCdi(*cdi, where, file, diagnostics);
   reader.Tables("mounts", [&](const toml::table& item) {
     TableReader mount_reader(item, "mounts of " + where, file, diagnostics);
     MountSpec mount;

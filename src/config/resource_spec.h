@@ -56,6 +56,12 @@ struct MountSpec {
   std::string file_system;  // "": any; else only when this type is mounted exactly there ("hugetlbfs")
 };
 
+// CDI: devices by name, which the container runtime looks up in a file that the daemon writes.
+struct CdiSpec {
+  std::string kind;  // "vendor.com/class"
+  TextTemplate by;   // settings only: "field", "annotation", "spec" or "off"
+};
+
 // What a container gets of the units that it was given. Templates see the attributes of each card, {id}
 // (unit), {resource}, {node}, {count} (units in the container), {position} (place of the card in the
 // container, from 0), {nodes.NAME}, {settings.NAME} and {share.percent}, {share.memory}, {share.index}. A
@@ -66,6 +72,7 @@ struct ContainerSpec {
   std::vector<NamedValue> env;
   std::vector<MountSpec> mounts;
   std::vector<NamedValue> annotations;
+  std::optional<CdiSpec> cdi;
 };
 
 // `own` on top of `base`: own devices replace, mounts are added, env and annotations replace those of the

@@ -213,7 +213,7 @@ std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, con
     if (!HoldForSettings(need.when, settings)) continue;
     std::string missing = Missing(root, need, settings);
     if (missing.empty()) continue;
-    inventory.oddities.push_back({profile.name, fmt::format("offers no {}: {}", entries.kind, missing)});
+    inventory.not_cards.push_back({entries.kind, profile.name, missing});
     return {};
   }
   std::sort(found.begin(), found.end(), [](const Entry& a, const Entry& b) {

@@ -30,8 +30,8 @@ bool NaturalLess(std::string_view a, std::string_view b);
 // True when the function has the ids and the driver that `match` asks for.
 bool Matches(const PciMatch& match, const PciFunction& function);
 
-// The entries of one kind, in PCI-walk order, then by path with numbers by value. What [entries] requires and
-// the host lacks is an oddity, and nothing is found.
+// The entries of one kind, in PCI-walk order, then by path with numbers by value. Where the
+// host lacks what [entries] requires nothing is found, and inventory.not_cards says so of the kind.
 std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, const Entries& entries,
                                const std::map<std::string, std::string>& settings, Inventory& inventory);
 

@@ -83,7 +83,7 @@ struct Card {
 
 // A function that looks like a card but is none we can offer.
 struct NotACard {
-  std::string address;  // or the name of the entry, where there is no function
+  std::string address;  // or the entry's name, where there is no function; a kind, where all of it is missing
   std::string profile;
   std::string reason;
   bool operator==(const NotACard&) const = default;

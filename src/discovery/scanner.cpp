@@ -234,8 +234,9 @@ void Scanner::Remember(Clock::time_point now, Inventory& inventory) {
     card.health = Health::kUnhealthy;
     card.reason = "it is gone";
     for (const NotACard& other : inventory.not_cards) {
-      if (other.address == card.address || other.address == BaseName(card.entry))
-        card.reason = "it is gone: " + other.reason;
+      bool about_it = other.address == card.address || other.address == BaseName(card.entry) ||
+                      (other.address == card.kind && other.profile == card.profile);
+      if (about_it) card.reason = "it is gone: " + other.reason;
     }
     card.warnings.clear();
     inventory.cards.push_back(std::move(card));

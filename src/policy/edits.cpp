@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -27,6 +28,13 @@
 namespace cleave {
 namespace {
 
+// EXAMPLE_COM_GPU, as KubeVirt names its variables (pkg/util/util.go, ResourceNameToEnvVar).
+std::string AsEnvName(std::string name) {
+  for (char& c : name)
+    c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::toupper(c)) : '_';
+  return name;
+}
+
 // For so many ids an index is not worth making.
 constexpr size_t kFewIds = 8;
 
@@ -48,6 +56,7 @@ class CardInContainer {
     facts_ = card == nullptr ? SettingsLookup(values) : CardLookup(*card, *plan.inventory, values);
     own_ = {{"id", unit.id},
             {"resource", resource.name},
+            {"resource.env", AsEnvName(resource.name)},
             {"node", plan.node_name},
             {"count", static_cast<int64_t>(count)},
             {"position", static_cast<int64_t>(portion.position)}};

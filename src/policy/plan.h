@@ -109,6 +109,7 @@ struct ContainerEdits {
   std::map<std::string, std::string> env;
   std::vector<Mount> mounts;
   std::map<std::string, std::string> annotations;
+  std::vector<std::string> cdi_devices;  // fully qualified names
 };
 
 // The units of these ids, each once, in the order of the plan. Errors as of MakeEdits().

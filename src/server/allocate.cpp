@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,9 +15,11 @@
 #include "base/host_root.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "config/resource_spec.h"
 #include "discovery/inventory.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
+#include "server/cdi_specs.h"
 #include "server/snapshot.h"
 
 namespace cleave {
@@ -59,6 +62,34 @@ absl::Status CheckMount(const HostRoot& root, const ContainerEdits::Mount& mount
   if (keep || mount.optional) return absl::OkStatus();
   return absl::FailedPreconditionError(
       fmt::format("mount of {}: the host's directory {}", mount.host, problem));
+}
+
+// Names of CDI devices in place of their nodes. A container must never start without: so the file is looked
+// at first, and written again if need be.
+absl::Status UseCdi(const Snapshot& snapshot, const Resource& resource, const std::vector<std::string>& ids,
+                    ContainerEdits& edits) {
+  CdiMode mode = CdiModeOf(*snapshot.plan, resource);
+  if (mode != CdiMode::kField && mode != CdiMode::kAnnotation) return absl::OkStatus();
+  if (snapshot.cdi == nullptr) return absl::FailedPreconditionError("CDI is not served");
+  const std::string& kind = resource.container.cdi->kind;
+  CLEAVE_RETURN_IF_ERROR(snapshot.cdi->Ensure(kind));
+  std::vector<std::string> names;
+  for (const std::string& id : ids) {
+    const Unit& unit = *resource.Find(id);
+    if (unit.device_nodes.empty()) continue;
+    std::string name = fmt::format("{}={}", kind, CdiDeviceName(*snapshot.plan, unit));
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+  }
+  edits.devices.clear();
+  if (mode == CdiMode::kField) {
+    edits.cdi_devices = std::move(names);
+  } else if (!names.empty()) {
+    // One key for each resource: containers may have several (pkg/cdi/annotations.go).
+    std::string key = resource.name;
+    std::replace(key.begin(), key.end(), '/', '_');
+    edits.annotations["cdi.k8s.io/" + key.substr(0, 63)] = Join(names, ",");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -104,6 +135,7 @@ absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const
       return absl::AbortedError(fmt::format("device {}: the device node {} is not there", all, path));
     }
   }
+  CLEAVE_RETURN_IF_ERROR(Annotate(UseCdi(snapshot, *resource, ids, edits), "device " + all));
   return edits;
 }
 

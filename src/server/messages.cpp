@@ -83,6 +83,7 @@ void FillContainer(const ContainerEdits& edits, v1beta1::ContainerAllocateRespon
     line->set_container_path(path);
     line->set_permissions("rw");
   }
+  for (const std::string& name : edits.cdi_devices) message.add_cdi_devices()->set_name(name);
 }
 
 void CheckListSizes(const Plan& plan, Diagnostics& diagnostics) {

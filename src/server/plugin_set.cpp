@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "policy/plan.h"
+#include "server/cdi_specs.h"
 #include "server/plugin_server.h"
 #include "server/snapshot.h"
 #include "server/socket.h"
@@ -33,6 +34,8 @@ PluginSet::~PluginSet() {
 void PluginSet::Apply(std::shared_ptr<const Plan> plan) {
   PlanDiff diff = Diff(plan_ == nullptr ? Plan{} : *plan_, *plan);
   plan_ = std::move(plan);
+  cdi_ = std::make_shared<CdiSpecs>(*plan_, options_.cdi_dir);
+  WriteCdi();  // before anything is offered
   ++generation_;
   for (const std::string& resource : diff.removed) {
     Log(LogLevel::kInfo, "resource is not offered any more", {{"resource", resource}});
@@ -41,7 +44,8 @@ void PluginSet::Apply(std::shared_ptr<const Plan> plan) {
     problems_.erase(resource);
   }
   // Also where the list is the same: what Allocate answers may have changed.
-  for (const auto& [resource, server] : servers_) server->Publish(MakeSnapshot(generation_, plan_, resource));
+  for (const auto& [resource, server] : servers_)
+    server->Publish(MakeSnapshot(generation_, plan_, resource, cdi_));
   for (const Resource& resource : plan_->resources) {
     if (!servers_.contains(resource.name)) Start(resource.name);
   }
@@ -50,7 +54,7 @@ void PluginSet::Apply(std::shared_ptr<const Plan> plan) {
 void PluginSet::Start(const std::string& resource) {
   absl::StatusOr<std::string> path = SocketPath(options_.kubelet_dir, resource, options_.instance);
   absl::StatusOr<std::unique_ptr<PluginServer>> server =
-      path.ok() ? PluginServer::Start(loop_, *path, MakeSnapshot(generation_, plan_, resource), root_,
+      path.ok() ? PluginServer::Start(loop_, *path, MakeSnapshot(generation_, plan_, resource, cdi_), root_,
                                       metrics_, HooksFor(resource))
                 : path.status();
   if (!server.ok()) {
@@ -108,6 +112,16 @@ void PluginSet::AnswerClaims(const PluginServer::Claims& claims) {
   for (const std::string& resource : names) {
     if (auto found = servers_.find(resource); found != servers_.end()) found->second->AnswerClaims(claims);
   }
+}
+
+void PluginSet::WriteCdi() {
+  if (cdi_ == nullptr) return;
+  std::string problem;
+  if (absl::Status status = cdi_->Write(); !status.ok()) problem = MessageOf(status);
+  if (problem != cdi_problem_ && !problem.empty())
+    Log(LogLevel::kError, "CDI cannot be served, pods that need it are refused", {{"reason", problem}});
+  if (problem.empty() && !cdi_problem_.empty()) Log(LogLevel::kInfo, "CDI is served again");
+  cdi_problem_ = std::move(problem);
 }
 
 void PluginSet::CheckSockets() {

@@ -28,6 +28,7 @@ class PluginSet {
   struct Options {
     std::string kubelet_dir;
     std::string instance;  // of the sockets' names, see NewInstanceId()
+    std::string cdi_dir;   // "": CDI is not served
     // An Allocate waits for a new look at the machine; AnswerWaiting() must follow.
     std::function<void()> rescan;
     // An Allocate waits for what pods hold; AnswerClaims() must follow.
@@ -45,6 +46,9 @@ class PluginSet {
   // Makes sockets anew that somebody removed, and starts servers whose directory was not there.
   void CheckSockets();
 
+  // Writes CDI files anew that somebody removed or that could not be written before.
+  void WriteCdi();
+
   // "example.com/gpu: /var/lib/kubelet/device-plugins: no such file", a line for each that could not start.
   std::vector<std::string> NotServing() const;
 
@@ -60,6 +64,8 @@ class PluginSet {
   Registrar& registrar_;
   const Options options_;
   std::shared_ptr<const Plan> plan_;
+  std::shared_ptr<const CdiSpecs> cdi_;
+  std::string cdi_problem_;
   uint64_t generation_ = 0;
   uint64_t last_server_ = 0;
   std::map<std::string, std::unique_ptr<PluginServer>> servers_;

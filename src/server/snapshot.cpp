@@ -27,7 +27,8 @@ bool Snapshot::Withholds(const std::vector<std::string>& ids) const {
 }
 
 std::shared_ptr<const Snapshot> MakeSnapshot(uint64_t generation, std::shared_ptr<const Plan> plan,
-                                             const std::string& resource) {
+                                             const std::string& resource,
+                                             std::shared_ptr<const CdiSpecs> cdi) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->generation = generation;
   snapshot->resource = resource;
@@ -37,6 +38,7 @@ std::shared_ptr<const Snapshot> MakeSnapshot(uint64_t generation, std::shared_pt
     }
   }
   snapshot->plan = std::move(plan);
+  snapshot->cdi = std::move(cdi);
   return snapshot;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/plan.h"
+#include "server/cdi_specs.h"
 
 namespace cleave {
 
@@ -26,6 +27,7 @@ struct Snapshot {
   std::shared_ptr<const Plan> plan;
   std::string resource;
   std::vector<ListedDevice> devices;
+  std::shared_ptr<const CdiSpecs> cdi;  // null: CDI is not served
 
   // The resource in the plan; null when the plan has none of this name (any more).
   const Resource* Find() const { return plan->Find(resource); }
@@ -36,7 +38,8 @@ struct Snapshot {
 };
 
 std::shared_ptr<const Snapshot> MakeSnapshot(uint64_t generation, std::shared_ptr<const Plan> plan,
-                                             const std::string& resource);
+                                             const std::string& resource,
+                                             std::shared_ptr<const CdiSpecs> cdi = nullptr);
 
 }  // namespace cleave
 

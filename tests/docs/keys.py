@@ -27,6 +27,7 @@ SAMPLES = {
     "`[[resource]]`": '[[resource]]\nname = "example.com/a"\n',
     "`[resource.container]`": '[[resource]]\nname = "example.com/a"\n[resource.container]\n',
     "Values of `env` and `annotations`": '[[resource]]\nname = "example.com/a"\n[resource.container.env.A]\nvalue = "x"\n',
+    "`cdi`": '[[resource]]\nname = "example.com/a"\n[resource.container.cdi]\nkind = "a.b/c"\n',
     "`mounts`": '[[resource]]\nname = "example.com/a"\n[[resource.container.mounts]]\nhost = "/x"\n',
     "The file": 'schema = 1\nname = "odd"\n',
     "`[entries]`": PROFILE,

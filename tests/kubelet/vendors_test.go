@@ -258,3 +258,85 @@ func checkGiven(t *testing.T, k *harness.Kubelet, pod *v1.Pod, n int64, facts ma
 	slices.Sort(lines)
 	want(t, fmt.Sprintf("given with %v", held), given(k, pod, "c0"), slices.Compact(lines))
 }
+
+// What docs/add-a-vendor.md ends with: the profile that the page has written is registered.
+func TestAddAVendor(t *testing.T) {
+	const ve = "example.com/ve-48gb"
+	folder, err := filepath.Abs("../../docs/examples/add-a-vendor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile(filepath.Join(folder, "cleave.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := harness.Unpack(t, "nec-ve8-skx")
+	options := harness.CleaveOptions{Machine: m, Config: strings.Replace(string(config), `"profiles"`, fmt.Sprintf("%q", filepath.Join(folder, "profiles")), 1)}
+	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, options, map[string]int64{ve: 8})
+	pod := k.MustAdmit(one(ve, 2))
+	number := map[string]string{"0000:1b:00.0": "0", "0000:1c:00.0": "1", "0000:1d:00.0": "2", "0000:1e:00.0": "3",
+		"0000:3d:00.0": "4", "0000:3f:00.0": "5", "0000:40:00.0": "6", "0000:41:00.0": "7"}
+	held := k.Held(pod, "c0")
+	first, second := number[held[0]], number[held[1]]
+	want(t, "given", given(k, pod, "c0"), []string{"env VE_NODE_NUMBER=" + first + "," + second,
+		"node /dev/ve" + first + " /dev/ve" + first + " rw", "node /dev/ve" + second + " /dev/ve" + second + " rw"})
+}
+
+// Profiles without a machine of their vendor's, and those that are in use only when they are named.
+func TestProfilesByName(t *testing.T) {
+	t.Run("b-com", func(t *testing.T) {
+		const accelerator = "b-com.com/accelerator"
+		m := harness.Unpack(t, "vendors/fpga-opae-2s")
+		k, c := start(t, harness.KubeletOptions{NUMANodes: 2},
+			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 2})
+		want(t, "given", given(k, k.MustAdmit(one(accelerator, 2)), "c0"), []string{
+			"env ACCELERATOR_DEVICES=0000:3b:00.0,0000:af:00.0", "env ACCELERATOR_UNITS=0000:3b:00.0,0000:af:00.0",
+			"node /dev/intel-fpga-port.0 /dev/intel-fpga-port.0 rw", "node /dev/intel-fpga-port.1 /dev/intel-fpga-port.1 rw"})
+		// More slots by a reload: the vendor's plugin makes its list once.
+		c.WriteConfig("profiles = [\"b-com\"]\n[profile.b-com]\naws = \"always\"\nslots = \"3\"")
+		c.Reload()
+		k.Await(accelerator, harness.All(5))
+		want(t, "given", given(k, k.MustAdmit(one(accelerator, 3)), "c0"), []string{"env ACCELERATOR_UNITS=0,1,2"})
+	})
+	t.Run("keti-npu", func(t *testing.T) {
+		m := harness.Unpack(t, "vendors/biren-runc-svi")
+		m.Write("dev/npu2", "")
+		m.Write("dev/npu5", "")
+		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m,
+			Config: "profiles = [\"keti-npu\"]\n[profile.keti-npu]\nsimulated = \"1\""}, map[string]int64{"keti.io/npu": 3})
+		want(t, "given", given(k, k.MustAdmit(one("keti.io/npu", 3)), "c0"), []string{
+			"env KETI_NPU_DEVICE_IDS=npu-2,npu-5,npu-simulated-0", "env NPU_VISIBLE_DEVICES=2,5,0",
+			"node /dev/npu2 /dev/npu2 rw", "node /dev/npu5 /dev/npu5 rw"})
+	})
+	t.Run("vfio", func(t *testing.T) {
+		const function = "vfio.cleave.io/8086-4941"
+		m := harness.Unpack(t, "vendors/qat-4xxx-2s")
+		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+			harness.CleaveOptions{Machine: m, Config: `profiles = ["vfio"]`}, map[string]int64{function: 32})
+		pod := k.MustAdmit(one(function, 1))
+		id := k.Held(pod, "c0")[0]
+		group := vendorFacts(t, "qat-4xxx-2s", "")[id].Nodes[0].Host
+		want(t, "given", given(k, pod, "c0"), []string{"env PCI_RESOURCE_VFIO_CLEAVE_IO_8086_4941=" + id,
+			"node " + group + " " + group + " rw", "node /dev/vfio/vfio /dev/vfio/vfio rw"})
+	})
+	t.Run("generic", func(t *testing.T) {
+		m := harness.Unpack(t, "vendors/biren-runc-svi")
+		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m,
+			Config: "profiles = [\"generic\"]\n[profile.generic]\npath = \"/dev/biren/card_[0-3]\"\nresource = \"card\""},
+			map[string]int64{"devices.cleave.io/card": 4})
+		pod := k.MustAdmit(one("devices.cleave.io/card", 1))
+		node := "/dev/biren/" + k.Held(pod, "c0")[0]
+		want(t, "given", given(k, pod, "c0"), []string{"node " + node + " " + node + " rw"})
+	})
+	t.Run("two-that-claim-one-node", func(t *testing.T) {
+		m := harness.Unpack(t, "vendors/biren-runc-svi")
+		c := harness.StartCleave(t, harness.CleaveOptions{Machine: m, Config: "profiles = [\"biren\"]"})
+		c.Address() // by then it takes SIGHUP
+		c.WriteConfig("profiles = [\"biren\", \"generic\"]\n[profile.generic]\npath = \"/dev/biren/card_0\"")
+		c.Reload()
+		c.AwaitEntry("both profiles", func(e harness.Entry) bool {
+			text, _ := e["error"].(string)
+			return contains(text, "profiles 'biren' and 'generic' both claim /dev/biren/card_0")
+		})
+	})
+}

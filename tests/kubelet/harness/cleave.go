@@ -26,6 +26,7 @@ type CleaveOptions struct {
 	Config    string   // the text of cleave.toml; empty means no settings
 	NodeName  string   // default node-a
 	KubeletIn string   // the kubelet's directory; default KubeletDir
+	CDIDir    string   // default a directory of the test's
 }
 
 // Entry is one line of cleave's log.
@@ -67,9 +68,12 @@ func StartCleave(t testing.TB, options CleaveOptions) *Cleave {
 		exited:  make(chan struct{}),
 		changed: make(chan struct{}),
 	}
+	if options.CDIDir == "" {
+		options.CDIDir = filepath.Join(t.TempDir(), "cdi")
+	}
 	c.WriteConfig(options.Config)
 	c.command = exec.Command(binary(t), "serve", "--config", c.config, "--root", options.Machine.Root,
-		"--kubelet-dir", options.KubeletIn, "--http", "127.0.0.1:0", "--node-name", options.NodeName, "--log-format", "json")
+		"--kubelet-dir", options.KubeletIn, "--cdi-dir", options.CDIDir, "--http", "127.0.0.1:0", "--node-name", options.NodeName, "--log-format", "json")
 	c.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := c.command.StderrPipe()
 	if err != nil {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/cdi_specs.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/status.h"
+#include "config/resource_spec.h"
+#include "policy/plan.h"
+
+namespace cleave {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kOurs = "cleave-";
+constexpr std::string_view kVersion = "0.5.0";  // the first with names that begin with a digit
+
+std::string FileName(std::string kind) {
+  std::replace(kind.begin(), kind.end(), '/', '_');
+  return fmt::format("{}{}.json", kOurs, kind);
+}
+
+std::optional<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+absl::Status Problem(const std::string& path, int error) {
+  return absl::FailedPreconditionError(
+      fmt::format("CDI file {}: {}", path, std::generic_category().message(error)));
+}
+
+// A reader sees the old file or the new one, never a part.
+absl::Status Replace(const std::string& path, const std::string& text) {
+  static std::atomic<uint64_t> number{0};
+  // The name must not end in .json, or a runtime would read it.
+  std::string temporary = fmt::format("{}.{}.{}", path, getpid(), ++number);
+  int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (file < 0) return Problem(temporary, errno);
+  size_t done = 0;
+  int error = 0;
+  while (done < text.size() && error == 0) {
+    ssize_t written = write(file, text.data() + done, text.size() - done);
+    if (written > 0) done += static_cast<size_t>(written);
+    if (written < 0 && errno != EINTR) error = errno;
+  }
+  if (error == 0 && fsync(file) != 0) error = errno;
+  if (close(file) != 0 && error == 0) error = errno;
+  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0) return absl::OkStatus();
+  unlink(temporary.c_str());
+  return Problem(path, error);
+}
+
+absl::Status EnsureFile(const std::string& directory, const std::string& name, const std::string& text) {
+  std::string path = directory + "/" + name;
+  if (ReadFile(path) == text) return absl::OkStatus();
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return Problem(directory, error.value());
+  return Replace(path, text);
+}
+
+Json DeviceOf(const std::string& name, const Unit& unit) {
+  Json nodes = Json::array();
+  for (const std::string& path : unit.device_nodes) nodes.push_back({{"path", path}, {"permissions", "rw"}});
+  Json edits;
+  edits["deviceNodes"] = std::move(nodes);
+  return {{"name", name}, {"containerEdits", std::move(edits)}};
+}
+
+}  // namespace
+
+CdiMode CdiModeOf(const Plan& plan, const Resource& resource) {
+  if (!resource.container.cdi) return CdiMode::kOff;
+  auto settings = plan.settings.find(resource.profile);
+  std::string by = resource.container.cdi->by
+                       .Expand([&](const std::string& name) -> std::optional<std::string> {
+                         if (settings == plan.settings.end() || !name.starts_with("settings."))
+                           return std::nullopt;
+                         auto value = settings->second.find(name.substr(9));
+                         return value == settings->second.end() ? std::nullopt : std::optional(value->second);
+                       })
+                       .value_or("");
+  if (by == "field") return CdiMode::kField;
+  if (by == "annotation") return CdiMode::kAnnotation;
+  if (by == "spec") return CdiMode::kSpec;
+  return CdiMode::kOff;
+}
+
+std::string CdiDeviceName(const Plan& plan, const Unit& unit) {
+  std::string name = unit.share && !unit.cards.empty() ? plan.inventory->cards[unit.cards.front()].id : unit.id;
+  for (char& c : name) {
+    bool good = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                std::string_view("_-.:").find(c) != std::string_view::npos;
+    if (!good) c = '_';
+  }
+  auto is_alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  if (!name.empty() && !is_alnum(name.front())) name.insert(0, "x");
+  if (!name.empty() && !is_alnum(name.back())) name += 'x';
+  return name;
+}
+
+CdiSpecs::CdiSpecs(const Plan& plan, std::string directory) : directory_(std::move(directory)) {
+  std::map<std::string, std::map<std::string, std::pair<const Resource*, Json>>> kinds;
+  for (const Resource& resource : plan.resources) {
+    if (CdiModeOf(plan, resource) == CdiMode::kOff) continue;
+    const std::string& kind = resource.container.cdi->kind;
+    for (const Unit& unit : resource.units) {
+      if (unit.device_nodes.empty()) continue;  // the schema wants edits that edit something
+      std::string name = CdiDeviceName(plan, unit);
+      Json device = DeviceOf(name, unit);
+      auto [other, added] = kinds[kind].try_emplace(name, &resource, device);
+      if (added || other->second.second == device) continue;
+      problems_[kind] = fmt::format("CDI kind {}: '{}' of {} and of {} are different devices", kind, name,
+                                    other->second.first->name, resource.name);
+    }
+  }
+  for (const auto& [kind, devices] : kinds) {
+    Json spec = {{"cdiVersion", kVersion}, {"kind", kind}, {"devices", Json::array()}};
+    for (const auto& [name, device] : devices) spec["devices"].push_back(device.second);
+    if (!problems_.contains(kind)) files_[FileName(kind)] = spec.dump(2) + "\n";
+  }
+}
+
+absl::Status CdiSpecs::Write() const {
+  absl::Status first;
+  auto note = [&](const absl::Status& status) {
+    if (first.ok()) first = status;
+  };
+  for (const auto& [kind, problem] : problems_) note(absl::FailedPreconditionError(problem));
+  if (directory_.empty()) {
+    if (!files_.empty()) note(absl::FailedPreconditionError("CDI is asked for, and there is no --cdi-dir"));
+    return first;
+  }
+  for (const auto& [name, text] : files_) note(EnsureFile(directory_, name, text));
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, error)) {
+    std::string name = entry.path().filename().string();
+    bool ours = name.starts_with(kOurs) && name.find(".json") != std::string::npos;
+    if (!ours || files_.contains(name)) continue;
+    if (unlink(entry.path().c_str()) != 0 && errno != ENOENT) note(Problem(entry.path().string(), errno));
+  }
+  return first;
+}
+
+absl::Status CdiSpecs::Ensure(const std::string& kind) const {
+  if (auto problem = problems_.find(kind); problem != problems_.end())
+    return absl::FailedPreconditionError(problem->second);
+  auto file = files_.find(FileName(kind));
+  if (file == files_.end() || directory_.empty())
+    return absl::FailedPreconditionError(fmt::format("there is no CDI file for {}", kind));
+  return EnsureFile(directory_, file->first, file->second);
+}
+
+}  // namespace cleave

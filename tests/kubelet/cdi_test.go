@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubelet
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	oci "github.com/opencontainers/runtime-spec/specs-go"
+	"tags.cncf.io/container-device-interface/pkg/cdi"
+
+	"cleave.test/kubelet/harness"
+)
+
+const (
+	wholeBiren   = "birentech.com/gpu"
+	quarterBiren = "birentech.com/1-4-gpu"
+)
+
+func birenCDI(by string) string { return fmt.Sprintf("[profile.biren]\ncdi = %q\n", by) }
+
+// cdiNodes is what the CDI library itself reads of a directory: device nodes by fully qualified name.
+func cdiNodes(t *testing.T, dir string) map[string][]string {
+	t.Helper()
+	cache, err := cdi.NewCache(cdi.WithSpecDirs(dir), cdi.WithAutoRefresh(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, problems := range cache.GetErrors() {
+		t.Errorf("CDI file %s: %v", path, problems)
+	}
+	nodes := map[string][]string{}
+	for _, name := range cache.ListDevices() {
+		for _, node := range cache.GetDevice(name).ContainerEdits.DeviceNodes {
+			nodes[name] = append(nodes[name], node.Path+" "+node.Permissions)
+		}
+	}
+	return nodes
+}
+
+// CDI in place of device nodes, by the field of the Allocate response and by annotation: the names that a container is
+// given are those of the file, and the file has the nodes.
+func TestCDI(t *testing.T) {
+	facts := vendorFacts(t, "biren-runc-svi", "")
+	for _, by := range []string{"field", "annotation", "spec"} {
+		t.Run(by, func(t *testing.T) {
+			m := harness.Unpack(t, "vendors/biren-runc-svi")
+			dir := filepath.Join(t.TempDir(), "cdi")
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+				harness.CleaveOptions{Machine: m, Config: birenCDI(by), CDIDir: dir},
+				map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2})
+			expected := map[string][]string{}
+			for id, fact := range facts {
+				expected["birentech.com/gpu="+id] = []string{fact.DeviceNodes[0] + " rw"}
+			}
+			want(t, "devices in the file", cdiNodes(t, dir), expected)
+			pod := k.MustAdmit(one(quarterBiren, 2))
+			held := k.Held(pod, "c0")
+			names := "birentech.com/gpu=" + held[0] + ",birentech.com/gpu=" + held[1]
+			lines := []string{"env BR_PHY_CARDS=" + strings.Join(held, ",")}
+			switch by {
+			case "field":
+				for _, id := range held {
+					lines = append(lines, "cdi birentech.com/gpu="+id)
+				}
+			case "annotation":
+				lines = append(lines, "annotation cdi.k8s.io/birentech.com_1-4-gpu="+names)
+			case "spec":
+				for _, id := range held {
+					lines = append(lines, fmt.Sprintf("node /dev/biren/%s /dev/biren/%s rw", id, id))
+				}
+			}
+			slices.Sort(lines)
+			want(t, "given", given(k, pod, "c0"), lines)
+			if by == "annotation" {
+				_, devices, err := cdi.ParseAnnotations(map[string]string{"cdi.k8s.io/birentech.com_1-4-gpu": names})
+				want(t, "names in the annotation, as the library reads them", devices, strings.Split(names, ","))
+				want(t, "error", err, error(nil))
+			}
+		})
+	}
+}
+
+// The library puts real device nodes into a container's configuration.
+func TestCDIInjection(t *testing.T) {
+	m := harness.Unpack(t, "vendors/biren-runc-svi") // which has /dev/null and /dev/zero, as this machine does
+	dir := t.TempDir()
+	config := `profiles = ["generic"]
+[profile.generic]
+path = "/dev/*[lo]"
+[[resource]]
+name = "example.com/stream"
+[resource.container]
+cdi = { kind = "example.com/stream" }
+`
+	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config, CDIDir: dir},
+		map[string]int64{"example.com/stream": 2})
+	pod := k.MustAdmit(one("example.com/stream", 2))
+	var names []string
+	for _, device := range k.RunOptions(pod, "c0").CDIDevices {
+		names = append(names, device.Name)
+	}
+	cache, err := cdi.NewCache(cdi.WithSpecDirs(dir), cdi.WithAutoRefresh(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	container := &oci.Spec{}
+	if unresolved, err := cache.InjectDevices(container, names...); err != nil {
+		t.Fatalf("%v, unresolved %v", err, unresolved)
+	}
+	got := map[string]string{}
+	for _, device := range container.Linux.Devices {
+		got[device.Path] = fmt.Sprintf("%s %d:%d", device.Type, device.Major, device.Minor)
+	}
+	want(t, "devices of the container", got, map[string]string{"/dev/null": "c 1:3", "/dev/zero": "c 1:5"})
+}
+
+// Files follow the machine and the settings; those of others stay.
+func TestCDIFilesFollow(t *testing.T) {
+	m := harness.Unpack(t, "vendors/biren-runc-svi")
+	dir := t.TempDir()
+	other, stale := filepath.Join(dir, "other.json"), filepath.Join(dir, "cleave-gone.com_card.json")
+	for _, path := range []string{other, stale} {
+		if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, c := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: birenCDI("field"), CDIDir: dir},
+		map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2})
+	ours := filepath.Join(dir, "cleave-birentech.com_gpu.json")
+	files := func() []string {
+		entries, _ := filepath.Glob(dir + "/*")
+		return entries
+	}
+	want(t, "files", files(), []string{ours, other})
+	// Somebody removes the file: Allocate writes it again.
+	if err := os.Remove(ours); err != nil {
+		t.Fatal(err)
+	}
+	k.MustAdmit(one(wholeBiren, 1))
+	want(t, "files after Allocate", files(), []string{ours, other})
+	c.WriteConfig(birenCDI("off"))
+	c.Reload()
+	harness.Eventually(t, "the file is removed", func() error {
+		if got := files(); !slices.Equal(got, []string{other}) {
+			return fmt.Errorf("there are %v", got)
+		}
+		return nil
+	})
+}
+
+// A container never starts without its devices: what cannot be written is refused, and admitted when it can be.
+func TestCDICannotBeWritten(t *testing.T) {
+	m := harness.Unpack(t, "vendors/biren-runc-svi")
+	parent := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(parent, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+		harness.CleaveOptions{Machine: m, Config: birenCDI("field"), CDIDir: filepath.Join(parent, "cdi")},
+		map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2})
+	result := k.Admit(one(wholeBiren, 1))
+	want(t, "admitted", result.Admit, false)
+	if !strings.Contains(result.Message, "CDI file") {
+		t.Errorf("the reason is %q, which does not name the CDI file", result.Message)
+	}
+	if err := os.Remove(parent); err != nil {
+		t.Fatal(err)
+	}
+	k.MustAdmit(one(wholeBiren, 1))
+}
