@@ -22,6 +22,7 @@
 #include "node_view.h"
 #include "output.h"
 #include "plan_keeper.h"
+#include "policy/choose_explain.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "server/messages.h"
@@ -188,6 +189,11 @@ int RunPrefer(const PreferOptions& options) {
   preferred.warning = std::move(made.warning);
   preferred.microseconds =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+  std::sort(preferred.request.available.begin(), preferred.request.available.end());
+  bool by_affinity = resource->prefer == Preference::kClosest && resource->same_card == SameCard::kAllow &&
+                     resource->topology != nullptr && resource->topology->size == resource->units.size();
+  if (by_affinity) preferred.next = NextBest(*resource->topology, preferred.request, preferred.choice);
+  preferred.whole = LeftWhole(view->plan, *resource, preferred.request, preferred.choice.units);
   Print(options.json ? PreferJson(preferred) : PreferText(preferred));
   return 0;
 }

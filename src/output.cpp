@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -190,6 +191,37 @@ std::string PairsText(const Plan& plan, const Resource& resource, const std::vec
   return text;
 }
 
+namespace {
+
+std::vector<size_t> Without(const std::vector<size_t>& units, const std::vector<size_t>& others) {
+  std::vector<size_t> rest;
+  std::set_difference(units.begin(), units.end(), others.begin(), others.end(), std::back_inserter(rest));
+  return rest;
+}
+
+// The next best set, and what is left behind.
+std::string RestText(const PreferReport& preferred) {
+  const Resource& resource = *preferred.resource;
+  std::string text;
+  if (preferred.next) {
+    const std::vector<size_t>& chosen = preferred.choice.units;
+    const std::vector<size_t>& other = preferred.next->units;
+    text += fmt::format("Next best: score {:g}, with {} instead of {}\n", preferred.next->score,
+                        Join(UnitIds(resource, Without(other, chosen)), " "),
+                        Join(UnitIds(resource, Without(chosen, other)), " "));
+  }
+  std::vector<std::string> parts;
+  for (const WholePart& part : preferred.whole)
+    parts.push_back(fmt::format("{} ({})", part.name, part.units));
+  size_t free = Without(preferred.request.available, preferred.choice.units).size();
+  text += fmt::format("Leaves {} free", free);
+  if (free > 1)
+    text += parts.empty() ? "; no part of the machine stays whole" : "; whole: " + Join(parts, ", ");
+  return text + "\n";
+}
+
+}  // namespace
+
 std::string PreferText(const PreferReport& preferred) {
   const Resource& resource = *preferred.resource;
   const Choice& choice = preferred.choice;
@@ -208,6 +240,7 @@ std::string PreferText(const PreferReport& preferred) {
   if (!preferred.warning.empty()) text += "Not as wished: " + preferred.warning + "\n";
   if (choice.units.size() > 1 && choice.units.size() <= kMostInPairs)
     text += "Pairs:\n" + PairsText(*preferred.plan, resource, choice.units);
+  text += RestText(preferred);
   text += fmt::format("Took {} us and {} steps.\n", preferred.microseconds, choice.steps);
   return text;
 }
@@ -224,8 +257,15 @@ std::string PreferJson(const PreferReport& preferred) {
                {"bound", preferred.choice.bound},
                {"gap", preferred.choice.bound - preferred.choice.score},
                {"warning", preferred.warning},
+               {"next", nullptr},
+               {"left_whole", Json::array()},
                {"microseconds", preferred.microseconds},
                {"steps", preferred.choice.steps}};
+  if (preferred.next) {
+    json["next"] = {{"chosen", UnitIds(resource, preferred.next->units)}, {"score", preferred.next->score}};
+  }
+  for (const WholePart& part : preferred.whole)
+    json["left_whole"].push_back({{"name", part.name}, {"devices", part.units}});
   return Dump(json);
 }
 

@@ -4,11 +4,13 @@
 #define CLEAVE_OUTPUT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/diagnostics.h"
 #include "policy/choose.h"
+#include "policy/choose_explain.h"
 #include "policy/plan.h"
 
 namespace cleave {
@@ -24,6 +26,8 @@ struct PreferReport {
   Choice choice;
   std::string warning;  // which wish of the resource could not be kept
   int64_t microseconds = 0;
+  std::optional<Choice> next;    // the best set that differs
+  std::vector<WholePart> whole;  // what is left untouched
 };
 
 std::string PreferText(const PreferReport& preferred);

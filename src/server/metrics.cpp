@@ -93,6 +93,9 @@ struct Metrics::Impl {
       AddHistogram(registry, "cleave_allocate_duration_seconds", "Time an Allocate call took.");
   Histograms& preferred = AddHistogram(registry, "cleave_preferred_allocation_duration_seconds",
                                        "Time a GetPreferredAllocation call took.");
+  Gauges& preferred_gap =
+      AddGauge(registry, "cleave_preferred_allocation_gap",
+               "Share by which the latest answer may score less than the best; 0: proven.");
   Counters& failures = AddCounter(registry, "cleave_allocate_failures_total",
                                   "Allocate calls that were refused, by gRPC code.");
   Counters& races = AddCounter(registry, "cleave_allocate_races_lost_total",
@@ -192,6 +195,10 @@ void Metrics::ObservePreferred(const std::string& resource, Seconds took) {
 
 void Metrics::CountRace(const std::string& resource) {
   impl_->races.Add({{"resource", resource}}).Increment();
+}
+
+void Metrics::SetPreferredGap(const std::string& resource, double gap) {
+  impl_->preferred_gap.Add({{"resource", resource}}).Set(gap);
 }
 
 void Metrics::ObserveScan(Seconds took) { impl_->scan.Observe(took.count()); }

@@ -35,6 +35,8 @@ class Metrics {
   // An Allocate was refused because another shape of the card is in use.
   void CountRace(const std::string& resource);
   void ObservePreferred(const std::string& resource, Seconds took);
+  // How far the latest answer may be below the best one, as a share of its bound: 0 to 1.
+  void SetPreferredGap(const std::string& resource, double gap);
 
   void ObserveScan(Seconds took);
   void SetReloadFailed(bool failed);

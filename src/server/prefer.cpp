@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "policy/choose.h"
@@ -34,8 +35,9 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
     if (!seen.insert(id).second) continue;
     if (auto known = index.find(id); known != index.end()) {
       choice.must_include.push_back(known->second);
-    } else if (answer.ids.size() < size) {
-      answer.ids.push_back(id);
+    } else {
+      answer.unknown.push_back(id);
+      if (answer.ids.size() < size) answer.ids.push_back(id);
     }
   }
   std::vector<std::string> sick;
@@ -73,6 +75,8 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
       if (answer.ids.size() < size) answer.ids.push_back(id);
     }
   }
+  answer.unknown.insert(answer.unknown.end(), unknown.begin(), unknown.end());
+  answer.unhealthy = std::move(sick);
   return answer;
 }
 

@@ -24,6 +24,9 @@ struct Preferred {
   double gap = 0;  // of the bound on the score: 0 to 1, 0 when optimal
   uint64_t steps = 0;
   std::string warning;  // which wish of the resource could not be kept
+  // What the kubelet named and this node does not have, or has not healthy.
+  std::vector<std::string> unknown;
+  std::vector<std::string> unhealthy;
 };
 
 // Never fails, because an error would reject the pod. Ids that `resource` does not know: those that must be

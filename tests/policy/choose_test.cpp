@@ -14,6 +14,8 @@
 #include <set>
 #include <vector>
 
+#include "policy/choose_explain.h"
+
 namespace cleave {
 namespace {
 
@@ -251,6 +253,69 @@ TEST(Choose, MustIncludeAloneIsTheAnswer) {
   EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(0, 2));
   request.must_include = {1, 2};
   EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(1, 2));
+}
+
+// Of all other sets none scores more than the one that is named as the next.
+TEST(Choose, TheNextBestIsTheNextBest) {
+  std::mt19937 random(12);
+  for (int round = 0; round < 300; ++round) {
+    size_t n = 3 + random() % 7;
+    UnitTopology topology = RandomTopology(random, n, round % 2 == 0);
+    FindTree(topology);
+    ChoiceRequest request;
+    request.size = 1 + random() % (n - 1);
+    request.available.resize(n);
+    std::iota(request.available.begin(), request.available.end(), size_t{0});
+    request.healthy = request.available;
+    if (random() % 2 == 0) request.must_include = {random() % n};
+    Choice choice = Choose(Preference::kClosest, topology, request);
+    std::optional<Choice> next = NextBest(topology, request, choice);
+    std::optional<double> best;
+    for (uint32_t set = 0; set < (1U << n); ++set) {
+      std::vector<size_t> units;
+      for (size_t unit = 0; unit < n; ++unit) {
+        if ((set >> unit & 1) != 0) units.push_back(unit);
+      }
+      bool has_must = request.must_include.empty() || (set >> request.must_include[0] & 1) != 0;
+      if (units.size() != request.size || !has_must || units == choice.units) continue;
+      best = std::max(best.value_or(0), Score(topology, units));
+    }
+    ASSERT_EQ(next.has_value(), best.has_value()) << round;
+    if (!next) continue;
+    ASSERT_NEAR(next->score, *best, 1e-6) << round;
+    ASSERT_NE(next->units, choice.units) << round;
+  }
+}
+
+// Shares of cards: many units, few places.
+TEST(Choose, SharesOfACardStayTogether) {
+  UnitTopology topology;
+  topology.size = 40;
+  topology.places = 4;
+  for (size_t unit = 0; unit < 40; ++unit) topology.place.push_back(unit / 10);
+  topology.affinity = {80, 20, 10, 10, 20, 80, 10, 10, 10, 10, 80, 20, 10, 10, 20, 80};
+  topology.subtrees.resize(1, {std::vector<size_t>(20), std::vector<size_t>(20)});
+  for (size_t unit = 0; unit < 40; ++unit) topology.subtrees[0][unit / 20][unit % 20] = unit;
+  ChoiceRequest request;
+  request.size = 12;
+  for (size_t unit = 0; unit < 40; ++unit) {
+    request.healthy.push_back(unit);
+    if (unit % 10 != 0 || unit >= 20) request.available.push_back(unit);
+  }
+  for (bool tree : {false, true}) {
+    if (tree) FindTree(topology);
+    ASSERT_EQ(topology.tree != nullptr, tree);
+    Choice choice = Choose(Preference::kClosest, topology, request);
+    EXPECT_THAT(choice.units, ElementsAre(20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31));
+    EXPECT_EQ(choice.score, 45 * 80 + 80 + 20 * 20);
+    EXPECT_TRUE(choice.optimal);
+  }
+  topology.tree = nullptr;
+  topology.affinity[1 * 4 + 2] = topology.affinity[2 * 4 + 1] = 40;  // a link across
+  FindTree(topology);
+  ASSERT_EQ(topology.tree, nullptr);
+  EXPECT_THAT(Choose(Preference::kClosest, topology, request).units,
+              ElementsAre(11, 12, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29));
 }
 
 }  // namespace

@@ -52,6 +52,16 @@ TEST_F(PreferTest, MustIncludeNeedNotBeAvailable) {
   EXPECT_THAT(Ask(Ids({1, 2}), Ids({0}), 2), ::testing::Contains(Id(0)));
 }
 
+// What the log warns of.
+TEST_F(PreferTest, NamesWhatIsMissing) {
+  resource().units[1].health = Health::kUnhealthy;
+  Preferred answer = Prefer(&resource(), {{Id(0), Id(1), "ghost"}, {"spirit"}, 2});
+  EXPECT_THAT(answer.ids, ElementsAre("spirit", Id(0)));
+  EXPECT_THAT(answer.unknown, ElementsAre("spirit", "ghost"));
+  EXPECT_THAT(answer.unhealthy, ElementsAre(Id(1)));
+  EXPECT_THAT(Prefer(&resource(), {Ids({0, 2}), {}, 1}).unknown, ElementsAre());
+}
+
 TEST_F(PreferTest, MustIncludeThatIsTooMuchIsCut) {
   EXPECT_EQ(Ask(Ids({0, 1, 2}), Ids({0, 1, 2}), 2).size(), 2);
 }

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is to be told about a choice: what came next, and what it leaves behind.
+#ifndef CLEAVE_POLICY_CHOOSE_EXPLAIN_H_
+#define CLEAVE_POLICY_CHOOSE_EXPLAIN_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/choose.h"
+#include "policy/plan.h"
+
+namespace cleave {
+
+// The best set without one of the chosen units, by the order of docs/choosing.md; nullopt when there is no
+// other set. One search for each kind of chosen unit, 64 at most, so of larger sets it may not be the very
+// best.
+std::optional<Choice> NextBest(const UnitTopology& topology, const ChoiceRequest& request,
+                               const Choice& choice);
+
+// A part of the machine whose devices were all free and none of which is chosen.
+struct WholePart {
+  std::string name;  // "NUMA node 0", "host bridge pci0000:30", "bridge 0000:30:02.0"
+  size_t units = 0;  // healthy devices in it, two at least
+};
+
+// The largest ones, in the order of the tree; parts of one that is listed are not.
+std::vector<WholePart> LeftWhole(const Plan& plan, const Resource& resource, const ChoiceRequest& request,
+                                 const std::vector<size_t>& chosen);
+
+}  // namespace cleave
+
+#endif  // CLEAVE_POLICY_CHOOSE_EXPLAIN_H_
