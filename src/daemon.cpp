@@ -29,6 +29,7 @@
 #include "plan_keeper.h"
 #include "server/event_loop.h"
 #include "server/file_watcher.h"
+#include "server/held_asker.h"
 #include "server/http_server.h"
 #include "server/inventory_log.h"
 #include "server/kubelet_client.h"
@@ -56,12 +57,6 @@ constexpr std::chrono::seconds kStarted{15};
 constexpr std::chrono::seconds kStuck{10};
 // How often the kubelet is asked whether a card is free again that is offered in several shapes.
 constexpr std::chrono::milliseconds kAskForFreeCards{1000};
-constexpr std::chrono::milliseconds kAskAfterGiving{100};
-// So long a kubelet that has just started may not know all its pods.
-constexpr std::chrono::seconds kKubeletStarts{10};
-// A kubelet that has just started does not know its pods yet, so it is asked again after it appeared.
-constexpr std::chrono::seconds kAskAfter[] = {std::chrono::seconds(1), std::chrono::seconds(5),
-                                              std::chrono::seconds(20), std::chrono::seconds(60)};
 
 }  // namespace
 
@@ -83,9 +78,8 @@ struct Daemon::Impl {
   void LookSoon();
   void Publish();
   void CheckKubelet(bool created);
-  void AskHeld();
-  void AskLater();
-  void Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked);
+  void Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked, bool incomplete);
+  std::optional<std::chrono::milliseconds> AskEvery() const;
   void UpdateReadiness();
   HttpServer::Page Readiness();
 
@@ -99,6 +93,7 @@ struct Daemon::Impl {
   std::unique_ptr<UeventSocket> uevents;
   std::unique_ptr<Registrar> registrar;
   std::unique_ptr<KubeletClient> client;
+  std::unique_ptr<HeldAsker> asker;
   std::unique_ptr<PluginSet> plugins;
   std::unique_ptr<HttpServer> http;
   std::string http_address;  // where it was asked to serve; "" nowhere
@@ -108,13 +103,8 @@ struct Daemon::Impl {
   EventLoop::TimerId look_timer = 0;
   EventLoop::TimerId soon_timer = 0;
   EventLoop::TimerId reload_timer = 0;
-  EventLoop::TimerId ask_timer = 0;
   std::optional<FileIdentity> kubelet;  // its socket, as known
   bool kubelet_known = false;           // looked for at least once
-  Clock::time_point kubelet_appeared;
-  bool asking = false;
-  bool ask_again = false;  // an Allocate came while the kubelet was asked
-  std::string ask_problem;
 
   Mutex mutex;
   HttpServer::Page readiness ABSL_GUARDED_BY(mutex) = {503, "starting\n"};
@@ -174,12 +164,16 @@ bool Daemon::Impl::SetUp() {
 
   client = NewKubeletClient(loop, options.kubelet_dir);
   registrar = std::make_unique<Registrar>(loop, *client, metrics, [this] { UpdateReadiness(); });
+  asker = std::make_unique<HeldAsker>(
+      loop, *client,
+      HeldAsker::Hooks{.answered = [this](const absl::StatusOr<HeldIds>& held, Clock::time_point asked,
+                                          bool incomplete) { Answered(held, asked, incomplete); },
+                       .every = [this] { return AskEvery(); }});
   auto rescan = [this] {
     Look();
     plugins->AnswerWaiting();
   };
-  // An answer that is under way may be older than the call that waits.
-  auto ask = [this] { asking ? void(ask_again = true) : AskHeld(); };
+  auto ask = [this] { asker->Ask(); };
   PluginSet::Options serving{.kubelet_dir = options.kubelet_dir,
                              .instance = NewInstanceId(),
                              .cdi_dir = options.cdi_dir,
@@ -237,6 +231,7 @@ void Daemon::Impl::WatchEverything() {
 void Daemon::Impl::Stop() {
   if (http != nullptr) http->BeginStop();
   plugins.reset();
+  asker.reset();
   client.reset();
   registrar.reset();
   uevents.reset();
@@ -308,7 +303,7 @@ void Daemon::Impl::Publish() {
                    if (reload_timer == 0)
                      reload_timer = loop.RunAfter(kFilesSettle, [this] { Reload("a file changed"); });
                  });
-  if (kubelet) AskLater();
+  if (kubelet) asker->AskLater();
   UpdateReadiness();
 }
 
@@ -325,63 +320,41 @@ void Daemon::Impl::CheckKubelet(bool created) {
     Log(LogLevel::kInfo, "the kubelet's socket is gone");
     registrar->KubeletGone();
   }
-  // One that runs since before us knows all its pods.
-  if (appeared && kubelet_known) kubelet_appeared = Clock::now();
-  kubelet_known = true;
+  bool started = std::exchange(kubelet_known, true);
   kubelet = now;
   if (appeared) {
     Log(LogLevel::kInfo, "the kubelet is there", {{"socket", KubeletSocketPath(options.kubelet_dir)}});
     // The first one is asked before anything is registered, so that the first list lacks nothing that a pod
     // holds.
-    AskHeld();
-    for (std::chrono::seconds delay : kAskAfter) loop.RunAfter(delay, [this] { AskHeld(); });
+    asker->KubeletAppeared(started);
     registrar->KubeletAppeared();
   }
   UpdateReadiness();
 }
 
-void Daemon::Impl::AskHeld() {
-  if (asking) return;
-  asking = true;
-  loop.Cancel(std::exchange(ask_timer, 0));
-  client->ListHeld(
-      [this, asked = Clock::now()](const absl::StatusOr<HeldIds>& held) { Answered(held, asked); });
-}
-
-void Daemon::Impl::Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked) {
-  asking = false;
-  std::string problem = held.ok() ? "" : MessageOf(held.status());
-  if (!problem.empty() && problem != ask_problem) {
-    Log(LogLevel::kDebug, "cannot ask which devices pods hold", {{"reason", problem}});
-  }
-  ask_problem = problem;
-  bool incomplete = asked - kubelet_appeared < kKubeletStarts;
+void Daemon::Impl::Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked, bool incomplete) {
   if (held.ok() && keeper->SetHeld(*held, asked, incomplete)) Look();
   PluginServer::Claims claims;
   claims.asked = asked;
   // What is known and what was given since is all there is, if the kubelet has ever said what was before us.
-  if (!held.ok() && !keeper->ledger().known()) claims.problem = "it cannot be asked: " + problem;
+  if (!held.ok() && !keeper->ledger().known())
+    claims.problem = "it cannot be asked: " + MessageOf(held.status());
   claims.look = [this] { Look(); };
   claims.give = [this](const std::string& resource, const std::vector<std::string>& ids) {
     bool changed = keeper->Give(resource, ids, Clock::now());
-    // As soon as the kubelet lists what was given it can be seen when it is free.
-    loop.Cancel(ask_timer);
-    ask_timer = loop.RunAfter(kAskAfterGiving, [this] { AskHeld(); });
+    asker->AskSoon();
     if (!changed) return;
     plugins->Apply(keeper->plan());
     metrics.SetPlan(*keeper->plan());
   };
   plugins->AnswerClaims(claims);
   registrar->Start();
-  AskLater();
-  if (std::exchange(ask_again, false)) AskHeld();
 }
 
-void Daemon::Impl::AskLater() {
-  if (ask_timer != 0 || !(keeper->AwaitsHeld() || keeper->ledger().in_use())) return;
-  std::chrono::milliseconds delay = options.ask_every;
-  if (keeper->ledger().in_use()) delay = std::min(delay, kAskForFreeCards);
-  ask_timer = loop.RunAfter(delay, [this] { AskHeld(); });
+std::optional<std::chrono::milliseconds> Daemon::Impl::AskEvery() const {
+  if (keeper->ledger().in_use()) return std::min(options.ask_every, kAskForFreeCards);
+  if (keeper->AwaitsHeld()) return options.ask_every;
+  return std::nullopt;
 }
 
 void Daemon::Impl::UpdateReadiness() {

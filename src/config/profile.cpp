@@ -152,9 +152,8 @@ const std::vector<std::string>& BuiltInNames() {
 }
 
 const std::vector<std::string>& ContainerNames() {
-  static const std::vector<std::string> names = {
-      "count",         "position",     "resource",   "resource.env", "node",
-      "share.percent", "share.memory", "share.index"};
+  static const std::vector<std::string> names = {"count", "position",      "resource",     "resource.env",
+                                                 "node",  "share.percent", "share.memory", "share.index"};
   return names;
 }
 

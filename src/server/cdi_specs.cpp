@@ -113,7 +113,8 @@ CdiMode CdiModeOf(const Plan& plan, const Resource& resource) {
 }
 
 std::string CdiDeviceName(const Plan& plan, const Unit& unit) {
-  std::string name = unit.share && !unit.cards.empty() ? plan.inventory->cards[unit.cards.front()].id : unit.id;
+  std::string name =
+      unit.share && !unit.cards.empty() ? plan.inventory->cards[unit.cards.front()].id : unit.id;
   for (char& c : name) {
     bool good = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
                 std::string_view("_-.:").find(c) != std::string_view::npos;

@@ -302,28 +302,7 @@ grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(
     auto* ids = response->add_container_responses()->mutable_deviceids();
     ids->Assign(answer.ids.begin(), answer.ids.end());
     metrics_.SetPreferredGap(snapshot->resource, answer.gap);
-    if (!answer.warning.empty()) {
-      Log(LogLevel::kWarning, "a preference cannot be kept",
-          {{"resource", snapshot->resource}, {"reason", answer.warning}});
-    }
-    if (!answer.unknown.empty() || !answer.unhealthy.empty()) {
-      Log(LogLevel::kWarning, "the kubelet names devices that are not there or not healthy",
-          {{"resource", snapshot->resource},
-           {"unknown", Join(answer.unknown, ",")},
-           {"unhealthy", Join(answer.unhealthy, ",")}});
-    }
-    if (!LogEnabled(LogLevel::kDebug)) continue;
-    Log(LogLevel::kDebug, "preferred",
-        {{"resource", snapshot->resource},
-         {"size", fmt::format("{}", question.size)},
-         {"available", fmt::format("{}", question.available.size())},
-         {"must_include", Join(question.must_include, ",")},
-         {"devices", Join(answer.ids, ",")},
-         {"score", fmt::format("{:g}", answer.score)},
-         {"optimal", answer.optimal ? "true" : "false"},
-         {"gap_percent", fmt::format("{:.2f}", 100 * answer.gap)},
-         {"steps", fmt::format("{}", answer.steps)},
-         {"us", Microseconds(Clock::now() - start)}});
+    LogPreferred(snapshot->resource, question, answer, Clock::now() - start);
   }
   metrics_.ObservePreferred(snapshot->resource, Clock::now() - start);
   return Reply(context, grpc::Status::OK);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/prefer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
+#include "base/strings.h"
 #include "policy/choose.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
@@ -78,6 +83,32 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   answer.unknown.insert(answer.unknown.end(), unknown.begin(), unknown.end());
   answer.unhealthy = std::move(sick);
   return answer;
+}
+
+void LogPreferred(const std::string& resource, const PreferRequest& request, const Preferred& answer,
+                  std::chrono::nanoseconds took) {
+  if (!answer.warning.empty()) {
+    Log(LogLevel::kWarning, "a preference cannot be kept",
+        {{"resource", resource}, {"reason", answer.warning}});
+  }
+  if (!answer.unknown.empty() || !answer.unhealthy.empty()) {
+    Log(LogLevel::kWarning, "the kubelet names devices that are not there or not healthy",
+        {{"resource", resource},
+         {"unknown", Join(answer.unknown, ",")},
+         {"unhealthy", Join(answer.unhealthy, ",")}});
+  }
+  if (!LogEnabled(LogLevel::kDebug)) return;
+  Log(LogLevel::kDebug, "preferred",
+      {{"resource", resource},
+       {"size", fmt::format("{}", request.size)},
+       {"available", fmt::format("{}", request.available.size())},
+       {"must_include", Join(request.must_include, ",")},
+       {"devices", Join(answer.ids, ",")},
+       {"score", fmt::format("{:g}", answer.score)},
+       {"optimal", answer.optimal ? "true" : "false"},
+       {"gap_percent", fmt::format("{:.2f}", 100 * answer.gap)},
+       {"steps", fmt::format("{}", answer.steps)},
+       {"us", fmt::format("{}", std::chrono::duration_cast<std::chrono::microseconds>(took).count())}});
 }
 
 }  // namespace cleave

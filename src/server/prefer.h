@@ -3,6 +3,7 @@
 #ifndef CLEAVE_SERVER_PREFER_H_
 #define CLEAVE_SERVER_PREFER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,6 +34,11 @@ struct Preferred {
 // included come first in the answer, available ones are taken when nothing else is left; so are known ones
 // that are not healthy, before them. `resource` may be null: then every id is unknown. Threads: any.
 Preferred Prefer(const Resource* resource, const PreferRequest& request);
+
+// Logs the answer for an operator who asks why: a line at debug level, and a warning of what was wrong with
+// the question or could not be kept.
+void LogPreferred(const std::string& resource, const PreferRequest& request, const Preferred& answer,
+                  std::chrono::nanoseconds took);
 
 }  // namespace cleave
 
