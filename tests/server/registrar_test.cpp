@@ -13,8 +13,8 @@
 
 #include "absl/status/status.h"
 #include "server/event_loop.h"
-#include "server/kubelet_client.h"
 #include "server/metrics.h"
+#include "tests/server/fake_kubelet_client.h"
 #include "tests/server/loop_thread.h"
 
 namespace cleave {
@@ -24,26 +24,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-// Keeps the questions; the test answers.
-class FakeClient final : public KubeletClient {
- public:
-  struct Question {
-    std::string resource;
-    std::string endpoint;
-    EventLoop::Clock::time_point at;
-    std::function<void(absl::Status)> done;
-  };
-  void Register(const std::string& resource, const std::string& endpoint,
-                std::function<void(absl::Status)> done) override {
-    questions.push_back({resource, endpoint, EventLoop::Clock::now(), std::move(done)});
-  }
-  void ForgetConnection() override { ++forgotten; }
-  void ListHeld(std::function<void(absl::StatusOr<HeldIds>)> done) override { done(HeldIds{}); }
-
-  std::vector<Question> questions;
-  int forgotten = 0;
-};
 
 class RegistrarTest : public ::testing::Test {
  protected:
@@ -68,7 +48,7 @@ class RegistrarTest : public ::testing::Test {
 
   EventLoop loop_;
   Metrics metrics_{"test"};
-  FakeClient client_;
+  testing::FakeKubeletClient client_;
   int changes_ = 0;
   Registrar registrar_{loop_, client_, metrics_, [this] { ++changes_; }};
 };
