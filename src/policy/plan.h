@@ -130,16 +130,6 @@ std::string BadResourceName(std::string_view name);
 // printable ASCII without blanks.
 std::string BadDeviceId(std::string_view id);
 
-// What differs between two plans, as the server needs it: resources to stop, to start, and whose list
-// changed.
-struct PlanDiff {
-  std::vector<std::string> removed;
-  std::vector<std::string> added;
-  std::vector<std::string> changed;  // ids, health or NUMA nodes differ
-  bool empty() const { return removed.empty() && added.empty() && changed.empty(); }
-};
-PlanDiff Diff(const Plan& old_plan, const Plan& new_plan);
-
 }  // namespace cleave
 
 #endif  // CLEAVE_POLICY_PLAN_H_

@@ -32,16 +32,14 @@ PluginSet::~PluginSet() {
 }
 
 void PluginSet::Apply(std::shared_ptr<const Plan> plan) {
-  PlanDiff diff = Diff(plan_ == nullptr ? Plan{} : *plan_, *plan);
-  plan_ = std::move(plan);
+  const std::shared_ptr<const Plan> before = std::exchange(plan_, std::move(plan));
   cdi_ = std::make_shared<CdiSpecs>(*plan_, options_.cdi_dir);
   WriteCdi();  // before anything is offered
   ++generation_;
-  for (const std::string& resource : diff.removed) {
-    Log(LogLevel::kInfo, "resource is not offered any more", {{"resource", resource}});
-    registrar_.Remove(resource);
-    servers_.erase(resource);
-    problems_.erase(resource);
+  if (before != nullptr) {
+    for (const Resource& resource : before->resources) {
+      if (plan_->Find(resource.name) == nullptr) Remove(resource.name);
+    }
   }
   // Also where the list is the same: what Allocate answers may have changed.
   for (const auto& [resource, server] : servers_)
@@ -49,6 +47,13 @@ void PluginSet::Apply(std::shared_ptr<const Plan> plan) {
   for (const Resource& resource : plan_->resources) {
     if (!servers_.contains(resource.name)) Start(resource.name);
   }
+}
+
+void PluginSet::Remove(const std::string& resource) {
+  Log(LogLevel::kInfo, "resource is not offered any more", {{"resource", resource}});
+  registrar_.Remove(resource);
+  servers_.erase(resource);
+  problems_.erase(resource);
 }
 
 void PluginSet::Start(const std::string& resource) {

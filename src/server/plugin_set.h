@@ -55,6 +55,7 @@ class PluginSet {
   void Stop();
 
  private:
+  void Remove(const std::string& resource);
   void Start(const std::string& resource);
   PluginServer::Hooks HooksFor(const std::string& resource);
 

@@ -70,8 +70,8 @@ class LegendDrawer {
     for (VertexKind kind : kinds) {
       const auto [css, text] = names[kind];
       items_.push_back({24,
-                        [this, css = css](double x, double y) {
-                          canvas_.Rect(css, {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
+                        [this, shape = css](double x, double y) {
+                          canvas_.Rect(shape, {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
                         },
                         std::string(text)});
     }

@@ -5,7 +5,9 @@ package kubelet
 import (
 	"fmt"
 	"net/http"
+	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	"cleave.test/kubelet/harness"
@@ -183,11 +185,30 @@ func TestStartIsQuick(t *testing.T) {
 	}
 }
 
-// /metrics is in Prometheus' text format and not empty. What is in it is tested elsewhere.
+// After a kubelet has used every call, all families of metrics have samples, and Prometheus' own tool accepts them.
 func TestMetricsAreServed(t *testing.T) {
-	_, c, _ := startT3K(t)
+	k, c, _ := startT3K(t)
+	k.Delete(k.MustAdmit(one(n300, 2)))
 	status, body := c.Get("/metrics")
-	if status != http.StatusOK || !contains(body, "# TYPE cleave_") {
-		t.Errorf("/metrics is %d: %.300s", status, body)
+	if status != http.StatusOK {
+		t.Fatalf("/metrics is %d: %.300s", status, body)
+	}
+	for _, sample := range []string{"cleave_registrations_total{", "cleave_allocate_duration_seconds_count{",
+		"cleave_preferred_allocation_duration_seconds_count{", "cleave_preferred_allocation_gap{"} {
+		if !contains(body, "\n"+sample) {
+			t.Errorf("/metrics has no sample of %s", sample)
+		}
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil { // by scripts/install-deps
+		promtool, err = exec.LookPath("../../build/tools/promtool")
+	}
+	if err != nil {
+		t.Skip("promtool is not here")
+	}
+	check := exec.Command(promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(body)
+	if out, err := check.CombinedOutput(); err != nil || len(out) != 0 {
+		t.Errorf("promtool: %v: %s", err, out)
 	}
 }
