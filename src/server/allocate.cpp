@@ -64,9 +64,9 @@ absl::Status CheckMount(const HostRoot& root, const ContainerEdits::Mount& mount
       fmt::format("mount of {}: the host's directory {}", mount.host, problem));
 }
 
-// Names of CDI devices in place of their nodes. A container must never start without: so the file is looked
-// at first, and written again if need be.
-absl::Status UseCdi(const Snapshot& snapshot, const Resource& resource, const std::vector<std::string>& ids,
+// Names of CDI devices in place of their nodes, in the order of the units. A container must never start
+// without: so the file is looked at first, and written again if need be.
+absl::Status UseCdi(const Snapshot& snapshot, const Resource& resource, const std::vector<const Unit*>& units,
                     ContainerEdits& edits) {
   CdiMode mode = CdiModeOf(*snapshot.plan, resource);
   if (mode != CdiMode::kField && mode != CdiMode::kAnnotation) return absl::OkStatus();
@@ -74,10 +74,9 @@ absl::Status UseCdi(const Snapshot& snapshot, const Resource& resource, const st
   const std::string& kind = resource.container.cdi->kind;
   CLEAVE_RETURN_IF_ERROR(snapshot.cdi->Ensure(kind));
   std::vector<std::string> names;
-  for (const std::string& id : ids) {
-    const Unit& unit = *resource.Find(id);
-    if (unit.device_nodes.empty()) continue;
-    std::string name = fmt::format("{}={}", kind, CdiDeviceName(*snapshot.plan, unit));
+  for (const Unit* unit : units) {
+    if (unit->device_nodes.empty()) continue;
+    std::string name = fmt::format("{}={}", kind, CdiDeviceName(*snapshot.plan, *unit));
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
   }
   edits.devices.clear();
@@ -135,7 +134,7 @@ absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const
       return absl::AbortedError(fmt::format("device {}: the device node {} is not there", all, path));
     }
   }
-  CLEAVE_RETURN_IF_ERROR(Annotate(UseCdi(snapshot, *resource, ids, edits), "device " + all));
+  CLEAVE_RETURN_IF_ERROR(Annotate(UseCdi(snapshot, *resource, units, edits), "device " + all));
   return edits;
 }
 

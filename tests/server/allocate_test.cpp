@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "server/cdi_specs.h"
 #include "server/snapshot.h"
 #include "tests/server/gizmo_machine.h"
 
@@ -93,6 +94,31 @@ TEST_F(AllocateTest, UnknownAndSickDevicesAreRefused) {
 TEST_F(AllocateTest, AResourceThatIsGoneIsNotFound) {
   snapshot_ = MakeSnapshot(2, snapshot_->plan, "example.com/other");
   Expect(Ask({Id(0)}).status(), absl::StatusCode::kNotFound, "example.com/other", "not offered");
+}
+
+// The kubelet names the same devices in another order each time (it walks a Go map), and asks again after a
+// restart.
+TEST_F(AllocateTest, TheOrderOfTheIdsDoesNotMatter) {
+  for (const std::string by : {"field", "annotation"}) {
+    settings_ = testing::GizmoSettings(R"(
+      [[resource]]
+      name = "example.com/gizmo"
+      [resource.container]
+      cdi = { kind = "example.com/gizmo", by = ")" +
+                                       by + R"(" }
+    )");
+    Look();
+    auto cdi = std::make_shared<CdiSpecs>(*snapshot_->plan, machine_.Path("cdi"));
+    snapshot_ = MakeSnapshot(1, snapshot_->plan, "example.com/gizmo", cdi);
+    auto edits = Ask({Id(0), Id(1), Id(2)});
+    ASSERT_TRUE(edits.ok()) << edits.status();
+    EXPECT_EQ(edits->cdi_devices.size() + edits->annotations.size(), by == "field" ? 3 : 1);
+    auto again = Ask({Id(2), Id(0), Id(1)});
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->cdi_devices, edits->cdi_devices);
+    EXPECT_EQ(again->annotations, edits->annotations);
+    EXPECT_EQ(again->env, edits->env);
+  }
 }
 
 // The driver was loaded again and numbers the cards in another order; the plan is from before.
