@@ -4,15 +4,8 @@ package kubelet
 
 import (
 	"fmt"
-	"math/rand"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
-
-	v1 "k8s.io/api/core/v1"
 
 	"cleave.test/kubelet/harness"
 )
@@ -91,86 +84,5 @@ func TestAFreedShapeComesBack(t *testing.T) {
 		})
 		k.Delete(pod)
 		harness.Measure(t, "a card freed to its other shapes offered", k.Await(half, harness.All(8)))
-	}
-}
-
-// Pods of all shapes come and go at random, one after the other without a pause. At no moment is a card in two shapes,
-// and who loses a race is told why. CLEAVE_ADMISSIONS says how many.
-func TestNoCardIsPromisedTwice(t *testing.T) {
-	steps := 2000
-	if text := os.Getenv("CLEAVE_ADMISSIONS"); text != "" {
-		steps, _ = strconv.Atoi(text)
-	}
-	seed := int64(20261121)
-	random := rand.New(rand.NewSource(seed))
-	// Many shares make long lists, behind which the kubelet's view lags: so races happen.
-	config := strings.Replace(shapes(), "shares = 4", "shares = 500", 1)
-	k, c := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: t3k(t), Config: config},
-		map[string]int64{whole: 4, half: 8, quarter: 2000})
-	resources := []string{whole, half, quarter}
-	most := map[string]int{whole: 2, half: 3, quarter: 5}
-	type running struct {
-		pod      *v1.Pod
-		resource string
-	}
-	var pods []running
-	admitted, removed, races, full := 0, 0, 0, 0
-	var slowest time.Duration
-	for step := range steps {
-		if len(pods) > 0 && random.Intn(9) < 4 {
-			i := random.Intn(len(pods))
-			k.Delete(pods[i].pod)
-			pods = slices.Delete(pods, i, i+1)
-			removed++
-			continue
-		}
-		resource := resources[random.Intn(3)]
-		pod := one(resource, int64(1+random.Intn(most[resource])))
-		began := time.Now()
-		result := k.Admit(pod)
-		slowest = max(slowest, time.Since(began))
-		if !result.Admit {
-			switch {
-			case strings.Contains(result.Message, "is withheld: card"):
-				if !strings.Contains(result.Message, " is in use as ") || !strings.Contains(result.Message, "device ") {
-					t.Fatalf("step %d: the reason names no holder: %s", step, result.Message)
-				}
-				races++
-			case strings.Contains(result.Message, "no healthy devices present") || strings.Contains(result.Message, "unavailable"):
-				full++
-			default:
-				t.Fatalf("step %d: %s: %s", step, result.Reason, result.Message)
-			}
-			continue
-		}
-		admitted++
-		pods = append(pods, running{pod, resource})
-		users := map[string]string{}
-		given := map[string]bool{}
-		for _, p := range pods {
-			for _, id := range k.Held(p.pod, "c0") {
-				card, _, _ := strings.Cut(id, "::")
-				if other, taken := users[card]; taken && other != p.resource {
-					t.Fatalf("step %d, seed %d: card %s is promised as %s and as %s", step, seed, card, other, p.resource)
-				}
-				if given[p.resource+id] {
-					t.Fatalf("step %d: %s is given twice", step, id)
-				}
-				users[card], given[p.resource+id] = p.resource, true
-			}
-		}
-	}
-	t.Logf("%d steps: %d admitted, %d removed, %d refused because another shape was in use, %d because nothing was left; slowest admission %v",
-		steps, admitted, removed, races, full, slowest)
-	if admitted < steps/20 {
-		t.Errorf("only %d of %d were admitted", admitted, steps)
-	}
-	for _, p := range pods {
-		k.Delete(p.pod)
-	}
-	// What was given and taken back before the kubelet ever listed it is free after 30 s.
-	harness.EventuallyWithin(t, time.Minute, "all shapes back", func() error { return k.Has(whole, harness.All(4)) })
-	if _, page := c.Get("/metrics"); races > 0 && !strings.Contains(page, "cleave_allocate_races_lost_total{") {
-		t.Error("races are not counted")
 	}
 }
