@@ -50,6 +50,21 @@ bool MatchesDriver(const PciMatch& match, const PciFunction& function) {
          std::find(match.drivers.begin(), match.drivers.end(), function.driver) != match.drivers.end();
 }
 
+// Which of the ids that are asked for cannot be read; "" when all can.
+std::string UnreadableId(const PciMatch& match, const PciFunction& function) {
+  if (match.vendor && !function.vendor) return "vendor";
+  if (!match.classes.empty() && !function.class_code) return "class";
+  if (!match.devices.empty() && !function.device) return "device";
+  return "";
+}
+
+// A function that may be a card, and nobody can tell.
+void NoteUnreadable(const PciMatch& match, const PciFunction& function, Inventory& inventory) {
+  std::string what = UnreadableId(match, function);
+  if (what.empty() || !MatchesDriver(match, function)) return;
+  inventory.oddities.push_back({function.address, fmt::format("its {} cannot be read", what)});
+}
+
 // The lowest PCI function on the way that the entry's `device` link leads, or else the entry itself.
 std::string AddressOf(const HostRoot& root, const std::string& entry) {
   absl::StatusOr<std::string> path = root.Resolve(entry + "/device");
@@ -142,8 +157,11 @@ std::vector<Entry> AllOf(const HostRoot& root, const Profile& profile, const Ent
   if (entries.class_name.empty() && entries.paths.empty() && !entries.usb) {
     for (const PciFunction& function : inventory.functions) {
       bool known_bad = entries.unsupported.contains(function.device.value_or(-1));
-      if (!known_bad && Matches(*entries.pci, function))
+      if (!known_bad && Matches(*entries.pci, function)) {
         found.push_back({FunctionPath(function), function.address, function.address, function.address});
+      } else if (!entries.pci->drivers.empty()) {  // of a bound driver of the profile's at least
+        NoteUnreadable(*entries.pci, function, inventory);
+      }
     }
     return found;
   }
@@ -156,6 +174,7 @@ std::vector<Entry> AllOf(const HostRoot& root, const Profile& profile, const Ent
     if (!entries.usb && entries.address.empty()) entry.address = entry.near;
     if (entries.pci && entries.address.empty()) {
       const PciFunction* function = inventory.Function(entry.near);
+      if (function != nullptr) NoteUnreadable(*entries.pci, *function, inventory);
       if (function == nullptr || !Matches(*entries.pci, *function)) continue;
     }
     found.push_back(std::move(entry));

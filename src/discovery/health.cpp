@@ -129,6 +129,8 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
   card.health = Health::kHealthy;
   card.reason.clear();
   card.warnings.clear();
+  std::vector<std::string> silent;  // checks that could withdraw the card and have never had an opinion
+  bool judged = false;
   for (const HealthCheck& check : profile.health) {
     if (!check.when.Holds(lookup)) {
       states.erase(check.name);
@@ -151,6 +153,10 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
     }
     if (good) state.judged = true;
     if (good && !*good) state.reason = reason;
+    if (check.level == HealthLevel::kFail) {
+      judged = judged || state.judged;
+      if (!state.judged) silent.push_back(check.name);
+    }
     if (!state.bad) continue;
     if (check.level == HealthLevel::kWarn) {
       card.warnings.push_back(state.reason);
@@ -159,6 +165,9 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
       card.reason = state.reason;
     }
   }
+  if (judged || silent.empty()) return;
+  card.health = Health::kUnknown;
+  card.reason = "no opinion yet: " + Join(silent, ", ");
 }
 
 bool HealthMonitor::InDoubt(const std::string& card_key) const {

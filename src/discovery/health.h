@@ -23,6 +23,9 @@ namespace cleave {
 // resets) unless the check says absent = "bad", and "must change" has none before two samples lie far enough
 // apart, or on a still picture.
 //
+// A card is unknown, which the kubelet is told as healthy, while checks that could withdraw it apply and none
+// of them has ever had an opinion. Without such checks it is healthy.
+//
 // Threads: one thread only.
 class HealthMonitor {
  public:

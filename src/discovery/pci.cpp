@@ -169,12 +169,21 @@ std::vector<PciFunction> ReadFunctions(const HostRoot& root, SeenFunctions& seen
   return functions;
 }
 
-void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFunction& function) {
+void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFunction& function,
+                 std::vector<Oddity>& oddities) {
   std::string path = FunctionPath(function);
   function.iommu_group = LinkName(root, path + "/iommu_group");
   function.iommu_peers = IommuPeers(root, path, function.address);
   function.physfn = LinkName(root, path + "/physfn");
   function.numa_node = ReadInt(root, path + "/numa_node");
+  if (!function.numa_node) {
+    absl::StatusOr<std::string> text = root.ReadText(path + "/numa_node");
+    if (text.ok()) {
+      oddities.push_back({function.address, fmt::format("its numa_node is no number: '{}'", *text)});
+    } else if (!absl::IsNotFound(text.status())) {
+      oddities.push_back({function.address, "its numa_node cannot be read"});
+    }
+  }
   if (function.numa_node && *function.numa_node < 0) function.numa_node.reset();
   if (function.numa_node) {
     function.numa_nodes = {*function.numa_node};

@@ -29,8 +29,9 @@ using SeenFunctions = std::map<std::string, SeenFunction>;  // by address
 std::vector<PciFunction> ReadFunctions(const HostRoot& root, SeenFunctions& seen,
                                        std::vector<Oddity>& oddities);
 
-// What ReadFunctions() left out.
-void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFunction& function);
+// What ReadFunctions() left out. What makes no sense is an oddity, and counts as absent.
+void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFunction& function,
+                 std::vector<Oddity>& oddities);
 
 // The folder of a function below the root.
 std::string FunctionPath(const PciFunction& function);

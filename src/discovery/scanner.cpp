@@ -85,7 +85,8 @@ Inventory Scanner::Scan(Clock::time_point now) {
   inventory.numa_nodes = ReadNumaNodes(root_, inventory.oddities);
   inventory.functions = ReadFunctions(root_, functions_, inventory.oddities);
   if (options_.all_functions) {
-    for (PciFunction& function : inventory.functions) ReadDetails(root_, inventory.numa_nodes, function);
+    for (PciFunction& function : inventory.functions)
+      ReadDetails(root_, inventory.numa_nodes, function, inventory.oddities);
   }
   look_again_.reset();
   for (auto& [key, known] : known_) known.seen = false;
@@ -107,7 +108,9 @@ Inventory Scanner::Scan(Clock::time_point now) {
                    [&](const Card& a, const Card& b) { return walk(a) < walk(b); });
   CountCards(inventory.cards);
   CountPieces(now, inventory);
-  std::sort(inventory.oddities.begin(), inventory.oddities.end());
+  std::vector<Oddity>& oddities = inventory.oddities;
+  std::sort(oddities.begin(), oddities.end());
+  oddities.erase(std::unique(oddities.begin(), oddities.end()), oddities.end());
   return inventory;
 }
 
@@ -136,7 +139,7 @@ void Scanner::TakeNuma(const std::string& address, Inventory& inventory, Card& c
   const PciFunction* function = inventory.Function(address);
   if (function == nullptr) return;
   auto& writable = inventory.functions[static_cast<size_t>(function - inventory.functions.data())];
-  if (!options_.all_functions) ReadDetails(root_, inventory.numa_nodes, writable);
+  if (!options_.all_functions) ReadDetails(root_, inventory.numa_nodes, writable, inventory.oddities);
   if (function->numa_nodes.size() == 1) card.numa_nodes = function->numa_nodes;
 }
 

@@ -27,6 +27,9 @@ struct Case {
   std::set<std::string> silently;  // what the expectations list as no device and a plan does not mention
 };
 
+// What ctest shows as the test's parameter.
+void PrintTo(const Case& test, std::ostream* out) { *out << test.machine; }
+
 struct Device {
   std::string resource;
   std::set<std::string> nodes;
