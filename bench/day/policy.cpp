@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/day/policy.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -96,9 +97,36 @@ class NvidiaShuffled : public Policy {
   std::shared_ptr<const BestPartition> partition_;
 };
 
+// The first set in PCI order of those with the highest score: what comes before a member is left out where
+// that costs nothing.
+Set FirstOfTheBest(const UnitTopology& topology, Set all, Set available, size_t size_index) {
+  ChoiceRequest request;
+  request.size = kSizes[size_index];
+  request.healthy = Listed(all);
+  request.available = Listed(available);
+  Choice best = Choose(Preference::kClosest, topology, request);
+  const double score = best.score;
+  for (size_t card : Listed(available)) {
+    if (request.must_include.size() == request.size) break;
+    bool is_in = std::find(best.units.begin(), best.units.end(), card) != best.units.end();
+    if (!is_in) {
+      ChoiceRequest with = request;
+      with.must_include.push_back(card);
+      Choice other = Choose(Preference::kClosest, topology, with);
+      is_in = other.score >= score - 1e-6;
+      if (is_in) best = std::move(other);
+    }
+    if (is_in) request.must_include.push_back(card);
+    std::erase(request.available, card);
+  }
+  Set chosen = 0;
+  for (size_t card : request.must_include) chosen |= Only(card);
+  return chosen;
+}
+
 // AMD's objective: the least sum of weights, the first such set in PCI order; whole GPUs have one partition
 // each, so the rule "fewest free partitions first" does not tell them apart. Our search finds it: highest sum
-// of (80 - weight), and no subtrees to keep whole.
+// of (80 - weight).
 Fixed::Rule Amd(const Node& node) {
   UnitTopology topology;
   topology.size = node.cards;
@@ -107,7 +135,7 @@ Fixed::Rule Amd(const Node& node) {
     if (i / node.cards != i % node.cards) topology.affinity[i] = 80 - node.amd[i];
   }
   return [topology, all = node.all](Set available, size_t size_index) {
-    return Closest(topology, all, available, size_index);
+    return FirstOfTheBest(topology, all, available, size_index);
   };
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -25,6 +26,7 @@ struct Range {
 struct Table {
   size_t least = 0;
   std::vector<double> scores;
+  std::vector<double> reaches;  // see Selection::reach()
   // How many subtrees are untouched, level by level from the root down, as digits of one long number.
   std::vector<uint64_t> untouched;  // Digits::words() each
   // Which units: the first one of the machine is the highest bit of word 0. Words first_word... of it.
@@ -65,7 +67,7 @@ class Knapsack {
   explicit Knapsack(size_t digits) : digits_(digits) {}
 
   // Units that hang on one node: which of them is all the same, so the first ones are taken.
-  Table Group(const std::vector<size_t>& must, const std::vector<size_t>& open, double weight,
+  Table Group(const std::vector<size_t>& must, const std::vector<size_t>& open, double weight, double reach,
               size_t most) const {
     Table table;
     table.least = must.size();
@@ -88,6 +90,7 @@ class Knapsack {
     for (size_t row = 0; row < rows; ++row) {
       auto count = static_cast<double>(must.size() + row);
       table.scores.push_back(weight * count * (count - 1) / 2);
+      table.reaches.push_back(reach * static_cast<double>(row));
       if (row == 0) continue;
       std::copy_n(table.bits.begin() + static_cast<std::ptrdiff_t>((row - 1) * table.words), table.words,
                   table.bits.begin() + static_cast<std::ptrdiff_t>(row * table.words));
@@ -105,6 +108,7 @@ class Knapsack {
     joined.words = std::max(a.first_word + a.words, b.first_word + b.words) - joined.first_word;
     size_t rows = most - joined.least + 1;
     joined.scores.assign(rows, kNever);
+    joined.reaches.resize(rows);
     joined.untouched.resize(rows * digits_);
     joined.bits.assign(rows * joined.words, 0);
     peaks_a_ = Peaks(a);
@@ -123,10 +127,10 @@ class Knapsack {
     return peaks;
   }
 
-  // Of all ways to make up the number of a row the one with the highest score, then the one that leaves most
-  // untouched, then the first by PCI-walk order. The best ways mostly take nearly all of one side or nearly
-  // nothing: of what lies between whole blocks are left out because even the best of either side would not
-  // do.
+  // Of all ways to make up the number of a row the one with the highest score, then of the smallest reach,
+  // then the one that leaves most untouched, then the first by PCI-walk order. The best ways mostly take
+  // nearly all of one side or nearly nothing: of what lies between whole blocks are left out because even the
+  // best of either side would not do.
   void Fill(const Table& a, const Table& b, double weight, Table& joined, size_t row) {
     size_t sum = joined.least + row;
     size_t first = std::max(a.least, sum > b.most() ? sum - b.most() : 0);
@@ -161,6 +165,7 @@ class Knapsack {
         if (most >= best_score - kSameScore) look(from, to);
       }
     }
+    joined.reaches[row] = a.reaches[best - a.least] + b.reaches[sum - best - b.least];
     const uint64_t* left = a.untouched.data() + (best - a.least) * digits_;
     const uint64_t* right = b.untouched.data() + (sum - best - b.least) * digits_;
     for (size_t word = 0; word < digits_; ++word)
@@ -174,6 +179,9 @@ class Knapsack {
 
   bool IsBetter(const Table& a, const Table& b, const Table& joined, size_t sum, size_t one,
                 size_t other) const {
+    double reach = a.reaches[one - a.least] + b.reaches[sum - one - b.least] - a.reaches[other - a.least] -
+                   b.reaches[sum - other - b.least];
+    if (std::abs(reach) > kSameReach) return reach < 0;
     for (size_t word = 0; word < digits_; ++word) {
       uint64_t mine =
           a.untouched[(one - a.least) * digits_ + word] + b.untouched[(sum - one - b.least) * digits_ + word];
@@ -208,6 +216,7 @@ struct Place {
   bool intact = true;
   size_t below_must = 0;  // in the whole subtree
   size_t below_all = 0;   // must and open
+  double reach = 0;       // of a unit that hangs on the node; needs the weights of all above it
 };
 
 }  // namespace
@@ -235,6 +244,15 @@ Choice ChooseOnTree(const UnitTopology& topology, const AffinityTree& tree, cons
     parent.below_all += place.below_all;
     parent.intact = parent.intact && place.intact;
   }
+  for (size_t index = 0; index < places.size(); ++index) {
+    // To all that is below it; and above it to all but what is below it.
+    double inside = static_cast<double>(places[index].below_all);
+    const Place& parent = places[tree.nodes[index].parent];
+    double weight = tree.nodes[index].weight;
+    double beyond = tree.nodes[tree.nodes[index].parent].weight;
+    places[index].reach = weight * (inside - 1);
+    if (index > 0) places[index].reach += parent.reach + beyond - beyond * inside;
+  }
   const size_t all = places[0].below_all;
   const size_t all_must = places[0].below_must;
 
@@ -261,11 +279,13 @@ Choice ChooseOnTree(const UnitTopology& topology, const AffinityTree& tree, cons
     Place& place = places[index];
     size_t own = place.must.size() + place.open.size();
     if (own > 0) {
-      add(index, knapsack.Group(place.must, place.open, node.weight, request.size), place.must.size(), own);
+      add(index, knapsack.Group(place.must, place.open, node.weight, place.reach, request.size),
+          place.must.size(), own);
     }
     if (index == 0) break;
     Table& table = tables[index];
-    if (table.rows() == 0) table.scores.push_back(0), table.untouched.assign(digits.words(), 0);
+    if (table.rows() == 0)
+      table.scores.push_back(0), table.reaches.push_back(0), table.untouched.assign(digits.words(), 0);
     if (node.level >= 0 && place.intact && table.least == 0) {
       auto [word, one] = digits.One(static_cast<size_t>(node.level));
       table.untouched[word] += one;

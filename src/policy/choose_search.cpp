@@ -164,9 +164,10 @@ class Search {
     }
     while (next < order_.size() && left_[order_[next]] == 0) ++next;
     double bound = Bound();
-    bool ties_matter = explore_ties_ && (guessed_ || !selection_.best_is_tidy());
-    double enough = selection_.best_score() + (ties_matter ? -kSameScore : kSameScore);
+    double enough = selection_.best_score() + (explore_ties_ ? -kSameScore : kSameScore);
     if (bound < enough || steps_ > limit_) return bound;
+    // No higher score below here, and no equal one that leaves more behind.
+    if (bound <= selection_.best_score() + kSameScore && !CanTie()) return bound;
     size_t kind = order_[next];
     left_[kind] -= 1;
     selection_.Take(kind);
@@ -177,6 +178,22 @@ class Search {
     double without = Descend(next + 1);
     left_[kind] = others + 1;
     return std::min(bound, std::max(with, without));
+  }
+
+  // Whether the set in hand can be completed with a reach that is as small as that of the best one.
+  bool CanTie() {
+    double most =
+        selection_.best_reach() + (guessed_ || !selection_.best_is_tidy() ? kSameReach : -kSameReach);
+    double reach = selection_.reach();
+    auto missing = static_cast<double>(selection_.missing());
+    for (size_t kind : selection_.by_reach()) {
+      if (missing == 0 || reach > most) break;
+      double count = std::min(left_[kind], missing);
+      reach += count * selection_.reach(kind);
+      missing -= count;
+      ++steps_;
+    }
+    return reach <= most;
   }
 
   const bool always_exact_;

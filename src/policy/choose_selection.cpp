@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,7 @@ Selection::Selection(const UnitTopology& topology, const ChoiceRequest& request,
       to_take_(request.size - must.size()),
       missing_(to_take_) {
   FindKinds();
+  FindReach();
   FindSubtrees(request);
   FindCeiling();
 }
@@ -54,6 +56,19 @@ void Selection::FindKinds() {
   for (size_t i = 0; i < must_.size(); ++i) {
     for (size_t j = 0; j < i; ++j) score_ += topology_.Affinity(must_[i], must_[j]);
   }
+}
+
+void Selection::FindReach() {
+  reach_of_ = gain_;  // that of the must-include ones
+  for (size_t kind = 0; kind < kinds(); ++kind) {
+    const double* row = &affinity_[kind * kinds()];
+    for (size_t other = 0; other < kinds(); ++other)
+      reach_of_[kind] += row[other] * static_cast<double>(capacity_[other] - (other == kind ? 1 : 0));
+  }
+  by_reach_.resize(kinds());
+  std::iota(by_reach_.begin(), by_reach_.end(), size_t{0});
+  std::stable_sort(by_reach_.begin(), by_reach_.end(),
+                   [&](size_t a, size_t b) { return reach_of_[a] < reach_of_[b]; });
 }
 
 // Only a subtree whose healthy units are all free can be left untouched.
@@ -113,6 +128,7 @@ void Selection::Take(size_t kind, size_t count) {
   auto number = static_cast<double>(count);
   score_ += number * gain_[kind] + row[kind] * number * (number - 1) / 2;
   for (size_t i = 0; i < kinds(); ++i) gain_[i] += number * row[i];
+  reach_ += number * reach_of_[kind];
   taken_[kind] += count;
   missing_ -= count;
 }
@@ -122,6 +138,7 @@ void Selection::Drop(size_t kind, size_t count) {
   auto number = static_cast<double>(count);
   for (size_t i = 0; i < kinds(); ++i) gain_[i] -= number * row[i];
   score_ -= number * gain_[kind] + row[kind] * number * (number - 1) / 2;
+  reach_ -= number * reach_of_[kind];
   taken_[kind] -= count;
   missing_ += count;
 }
@@ -140,11 +157,13 @@ std::vector<int> Selection::Untouched() const {
 
 bool Selection::Consider(bool first) {
   if (score_ < best_score_ - kSameScore) return false;
-  bool better = score_ > best_score_ + kSameScore;
+  bool better = score_ > best_score_ + kSameScore || reach_ < best_reach_ - kSameReach;
+  if (!better && reach_ > best_reach_ + kSameReach) return false;
   std::vector<int> untouched = Untouched();
   if (!better && (first ? untouched < best_untouched_ : untouched <= best_untouched_)) return false;
   best_ = taken_;
   best_score_ = score_;
+  best_reach_ = reach_;
   best_untouched_ = std::move(untouched);
   return true;
 }

@@ -14,6 +14,8 @@ namespace cleave {
 
 // Affinities are sums of a few decimal weights; differences below this are rounding.
 inline constexpr double kSameScore = 1e-7;
+// The same for sums over a whole machine, which are larger.
+inline constexpr double kSameReach = 1e-4;
 
 // Candidates are counted by kind: units that can be exchanged for each other are of one kind (shares of a
 // card, cards below one switch without links of their own). Of a kind always its first units in PCI-walk
@@ -43,21 +45,29 @@ class Selection {
   void Take(size_t kind, size_t count = 1);
   void Drop(size_t kind, size_t count = 1);
 
-  // Makes the set in hand, which must be complete, the best one if it is better: by score, then by what it
-  // leaves untouched. In full equality the one that was there stays, unless `first` says that this one comes
-  // first. True: it is the best one now.
+  // Makes the set in hand, which must be complete, the best one if it is better: by score, then by reach,
+  // then by what it leaves untouched. In full equality the one that was there stays, unless `first` says that
+  // this one comes first. True: it is the best one now.
   bool Consider(bool first);
 
-  bool has_best() const { return best_score_ > -std::numeric_limits<double>::infinity(); }
   double best_score() const { return best_score_; }
-  // Nothing of equal score leaves more untouched than the best one does.
+  // Nothing of equal score and reach leaves more untouched than the best one does.
   bool best_is_tidy() const { return best_untouched_ == ceiling_; }
+  // Of the units taken so far: their affinities to all that could be had and all that must be included. Of
+  // two sets of equal score the one with the smaller reach leaves the higher score behind: see
+  // docs/choosing.md.
+  double reach() const { return reach_; }
+  double best_reach() const { return best_reach_; }
+  // What one unit of this kind adds to it.
+  double reach(size_t kind) const { return reach_of_[kind]; }
+  const std::vector<size_t>& by_reach() const { return by_reach_; }  // kinds, the least first
   size_t best_taken(size_t kind) const { return best_[kind]; }
   // The units of the best set, must-include ones too, sorted.
   std::vector<size_t> Best() const;
 
  private:
   void FindKinds();
+  void FindReach();
   void FindSubtrees(const ChoiceRequest& request);
   void FindCeiling();
   std::vector<int> Untouched() const;
@@ -73,6 +83,9 @@ class Selection {
   size_t to_take_ = 0;
   size_t missing_ = 0;
   double score_ = 0;
+  std::vector<double> reach_of_;
+  std::vector<size_t> by_reach_;
+  double reach_ = 0;
   // Subtrees that can be left untouched, level by level, as the kinds in them.
   std::vector<std::vector<std::vector<size_t>>> levels_;
   std::vector<int> ceiling_;
@@ -80,6 +93,7 @@ class Selection {
 
   std::vector<size_t> best_;  // taken of each kind
   double best_score_ = -std::numeric_limits<double>::infinity();
+  double best_reach_ = std::numeric_limits<double>::infinity();
   std::vector<int> best_untouched_;
 };
 

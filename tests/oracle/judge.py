@@ -49,8 +49,10 @@ class Units:
         return [sum(1 for part in level if not part & taken) for level in self.levels]
 
     def rank(self, bits, free):
-        """Among sets of equal score the least is the right answer: most parts untouched, then first in PCI order."""
-        return [-count for count in self.untouched(bits, free)], self.members(bits)
+        """Among sets of equal score the least is the right answer: the highest score of what is left, then most parts
+        untouched, then first in PCI order."""
+        left = round(self.score(free & ~bits), 4)
+        return -left, [-count for count in self.untouched(bits, free)], self.members(bits)
 
 
 def same(a, b):

@@ -125,7 +125,7 @@ SHAPES = [
     Shape("DGX-2 (DGX-2H)", "tests/machines/dgx2h; 6 NVLinks between any two: github.com/NVIDIA/nccl-tests/issues/78",
           captured("dgx2h", 0x030200, DGX2_GPUS, all_pairs(range(16), 6)), [
               Ask(2, 650, "links are all alike: one switch", [0, 1]),
-              Ask(2, 650, "the first switch that is whole", [4, 5], available=[0, 2, 4, 5, 12, 13]),
+              Ask(2, 650, "the whole switch of the socket with less free", [12, 13], available=[0, 2, 4, 5, 12, 13]),
               Ask(3, 1800 + 50 + 90, "three below one tree of switches", [0, 1, 2]),
               Ask(4, 3600 + 100 + 180, "one tree of switches", [0, 1, 2, 3]),
               Ask(6, 9000 + 280 + 50 + 160, "a tree, and a switch of the same socket", [0, 1, 2, 3, 4, 5]),

@@ -83,8 +83,8 @@ SHAPES = [
     ]),
     Shape("Galaxy Wormhole, mesh, in trays", "tests/machines/tt-galaxy-wh; the links above, the trays below each other (assumed)",
           shipped("tt-galaxy-wh", "tenstorrent.com/galaxy-chip", GALAXY_WH, links=grid(8, 4, CHANNELS)), [
-              Ask(4, 6 * ON_TRAY + 1600, "a square on one tray", [16, 17, 20, 21]),
-              Ask(8, MESH_TRAY, "a tray", tray(2)),
+              Ask(4, 6 * ON_TRAY + 1600, "a square in a corner of the mesh, on one tray", [24, 25, 28, 29]),
+              Ask(8, MESH_TRAY, "a tray at an end of the mesh", tray(3)),
               Ask(8, MESH_TRAY, "the tray of chip 31", tray(3), must=[31]),
               Ask(8, MESH_TRAY, "the tray that is whole", tray(0),
                   available=[*range(8), *range(9, 16), *range(16, 23), *range(25, 32)]),

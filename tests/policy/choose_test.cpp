@@ -25,12 +25,13 @@ using ::testing::SizeIs;
 
 struct Oracle {
   double score = -1;
+  double left = 0;  // score of what is free and not chosen
   std::vector<int> untouched;
   uint32_t bits = 0;  // the first unit is the highest bit, so that "comes first" is "is greater"
 };
 
-// What design says, by brute force: highest score, then most untouched subtrees level by level, then first in
-// order.
+// By brute force: highest score, then highest score of what is left, then most untouched subtrees level by
+// level, then first in order.
 Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
   uint32_t allowed = 0;
   uint32_t must = 0;
@@ -51,6 +52,8 @@ Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
     for (size_t a = 0; a < topology.size; ++a) {
       for (size_t b = 0; b < a; ++b) {
         if ((set & bit(a)) != 0 && (set & bit(b)) != 0) one.score += topology.Affinity(a, b);
+        if ((allowed & ~set & bit(a)) != 0 && (allowed & ~set & bit(b)) != 0)
+          one.left += topology.Affinity(a, b);
       }
     }
     for (const auto& level : topology.subtrees) {
@@ -65,7 +68,9 @@ Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
     }
     bool better = !found || one.score > best.score + 1e-6;
     if (found && !better && one.score > best.score - 1e-6) {
-      better = one.untouched > best.untouched || (one.untouched == best.untouched && one.bits > best.bits);
+      better = one.left > best.left + 1e-6;
+      if (!better && one.left > best.left - 1e-6)
+        better = one.untouched > best.untouched || (one.untouched == best.untouched && one.bits > best.bits);
     }
     if (better) best = one;
     found = true;
