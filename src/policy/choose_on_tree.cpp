@@ -127,10 +127,10 @@ class Knapsack {
     return peaks;
   }
 
-  // Of all ways to make up the number of a row the one with the highest score, then of the smallest reach,
-  // then the one that leaves most untouched, then the first by PCI-walk order. The best ways mostly take
-  // nearly all of one side or nearly nothing: of what lies between whole blocks are left out because even the
-  // best of either side would not do.
+  // Of all ways to make up the number of a row the one with the highest score, then the one that leaves most
+  // untouched, then of the smallest reach, then the first by PCI-walk order. The best ways mostly take nearly
+  // all of one side or nearly nothing: of what lies between whole blocks are left out because even the best
+  // of either side would not do.
   void Fill(const Table& a, const Table& b, double weight, Table& joined, size_t row) {
     size_t sum = joined.least + row;
     size_t first = std::max(a.least, sum > b.most() ? sum - b.most() : 0);
@@ -179,9 +179,6 @@ class Knapsack {
 
   bool IsBetter(const Table& a, const Table& b, const Table& joined, size_t sum, size_t one,
                 size_t other) const {
-    double reach = a.reaches[one - a.least] + b.reaches[sum - one - b.least] - a.reaches[other - a.least] -
-                   b.reaches[sum - other - b.least];
-    if (std::abs(reach) > kSameReach) return reach < 0;
     for (size_t word = 0; word < digits_; ++word) {
       uint64_t mine =
           a.untouched[(one - a.least) * digits_ + word] + b.untouched[(sum - one - b.least) * digits_ + word];
@@ -189,6 +186,9 @@ class Knapsack {
                         b.untouched[(sum - other - b.least) * digits_ + word];
       if (mine != theirs) return mine > theirs;
     }
+    double reach = a.reaches[one - a.least] + b.reaches[sum - one - b.least] - a.reaches[other - a.least] -
+                   b.reaches[sum - other - b.least];
+    if (std::abs(reach) > kSameReach) return reach < 0;
     for (size_t word = joined.first_word; word < joined.first_word + joined.words; ++word) {
       uint64_t mine = Bits(a, one, word) | Bits(b, sum - one, word);
       uint64_t theirs = Bits(a, other, word) | Bits(b, sum - other, word);

@@ -2,6 +2,7 @@
 """What is asked of `cleave prefer`, and what an answer must be. Shares no code with the program: everything is worked out
 from what `cleave topology --output json` prints, by the rules in docs/configuration.md and docs/json.md."""
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 SOCKET_DISTANCE = 20  # SLIT: NUMA nodes nearer than this are on one socket
@@ -49,10 +50,25 @@ class Units:
         return [sum(1 for part in level if not part & taken) for level in self.levels]
 
     def rank(self, bits, free):
-        """Among sets of equal score the least is the right answer: the highest score of what is left, then most parts
-        untouched, then first in PCI order."""
-        left = round(self.score(free & ~bits), 4)
-        return -left, [-count for count in self.untouched(bits, free)], self.members(bits)
+        """Among sets of equal score the least is the right answer. Where the affinities follow the tree: most parts
+        untouched, then the highest score of what is left; where they do not the other way round; then first in PCI order."""
+        left = -round(self.score(free & ~bits), 4)
+        touched = [-count for count in self.untouched(bits, free)]
+        return *((touched, left) if self.follows_tree else (left, touched)), self.members(bits)
+
+    @cached_property
+    def follows_tree(self):
+        """Whether what two units are worth together is said by the smallest part of the machine that holds both."""
+        parts = [part for level in self.levels for part in level]  # the smallest last
+        if any(a & b and a & b not in (a, b) for a, b in combinations(parts, 2)):
+            return False
+        worth = {}
+        for a, b in combinations(range(len(self.ids)), 2):
+            both = 1 << a | 1 << b
+            part = next((part for part in reversed(parts) if part & both == both), None)
+            if not same(worth.setdefault(part, self.matrix[a][b]), self.matrix[a][b]):
+                return False
+        return True
 
 
 def same(a, b):

@@ -30,8 +30,8 @@ struct Oracle {
   uint32_t bits = 0;  // the first unit is the highest bit, so that "comes first" is "is greater"
 };
 
-// By brute force: highest score, then highest score of what is left, then most untouched subtrees level by
-// level, then first in order.
+// By brute force: highest score, then most untouched subtrees level by level and highest score of what is
+// left, on a tree in this order, else the other way round; then first in order.
 Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
   uint32_t allowed = 0;
   uint32_t must = 0;
@@ -68,9 +68,11 @@ Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
     }
     bool better = !found || one.score > best.score + 1e-6;
     if (found && !better && one.score > best.score - 1e-6) {
-      better = one.left > best.left + 1e-6;
-      if (!better && one.left > best.left - 1e-6)
-        better = one.untouched > best.untouched || (one.untouched == best.untouched && one.bits > best.bits);
+      int more_left = one.left > best.left + 1e-6 ? 1 : one.left < best.left - 1e-6 ? -1 : 0;
+      int tidier = one.untouched > best.untouched ? 1 : one.untouched < best.untouched ? -1 : 0;
+      auto [first, second] =
+          topology.tree != nullptr ? std::pair(tidier, more_left) : std::pair(more_left, tidier);
+      better = first > 0 || (first == 0 && (second > 0 || (second == 0 && one.bits > best.bits)));
     }
     if (better) best = one;
     found = true;
