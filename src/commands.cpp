@@ -104,6 +104,11 @@ int RunCheck(const CheckOptions& options) {
   CheckSocketPaths(view->plan, options.kubelet_dir, view->diagnostics);
   CheckListSizes(view->plan, view->diagnostics);
   const bool serves = view->diagnostics.ok();
+  for (const Resource& resource : view->plan.resources) {
+    for (const Diagnostic& one : FindUnanswered(view->plan, resource))
+      view->diagnostics.Error(one.pos, one.message);
+  }
+  const bool answers = view->diagnostics.ok();
   for (const Diagnostic& one : view->plan.refused) view->diagnostics.Error(one.pos, one.message);
   PrintDiagnostics(view->diagnostics);
   if (options.json) {
@@ -114,7 +119,9 @@ int RunCheck(const CheckOptions& options) {
   if (!view->diagnostics.ok()) {
     size_t count = view->diagnostics.errors().size();
     Complain(fmt::format("{} problem{}; {}", count, count == 1 ? "" : "s",
-                         serves ? "those cards would not be offered" : "nothing would be registered"));
+                         !serves    ? "nothing would be registered"
+                         : !answers ? "pods would be refused"
+                                    : "those cards would not be offered"));
   }
   return view->diagnostics.ok() ? 0 : 1;
 }

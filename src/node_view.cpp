@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_view.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,6 +17,7 @@
 #include "base/status.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/profile.h"
 #include "discovery/inventory.h"
 #include "discovery/scanner.h"
 #include "policy/plan.h"
@@ -30,6 +34,33 @@ Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory invent
   return MakePlan(settings, std::move(facts), std::move(graph), node_name, diagnostics);
 }
 
+namespace {
+
+// Who writes a profile by trial wants to know what has found nothing yet.
+void NoteSilentAttributes(const Settings& settings, const std::vector<std::string>& files,
+                          Inventory& inventory) {
+  for (const Profile& profile : settings.profiles) {
+    if (std::find(files.begin(), files.end(), profile.file) == files.end()) continue;
+    for (const Entries& entries : profile.entries) {
+      for (const Attribute& attribute : entries.attributes) {
+        size_t cards = 0;
+        bool found = false;
+        for (const Card& card : inventory.cards) {
+          if (card.profile != profile.name || card.kind != entries.kind) continue;
+          ++cards;
+          found = found || card.attributes.contains(attribute.name);
+        }
+        if (cards == 0 || found) continue;
+        inventory.oddities.push_back(
+            {ToString(attribute.pos),
+             fmt::format("attribute '{}' has no value on any of {} cards", attribute.name, cards)});
+      }
+    }
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   NodeView view;
   CLEAVE_ASSIGN_OR_RETURN(view.root, OpenHostRoot(options.root));
@@ -40,6 +71,7 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   KeepLinksOf(node, view.settings.config);
   Scanner scanner(*view.root, view.settings, options.scan);
   Inventory inventory = scanner.Scan(Scanner::Clock::now());
+  NoteSilentAttributes(view.settings, options.profile_files, inventory);
   view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config, view.root.get()),
                        std::move(inventory), node, view.diagnostics);
   return view;

@@ -14,6 +14,7 @@ struct SourcePos {
   std::string file;
   int line = 0;
   int column = 0;
+  auto operator<=>(const SourcePos&) const = default;
 };
 
 // "file:line:column", without the parts that are not known.

@@ -158,6 +158,8 @@ struct Profile {
   std::string file;
   std::string summary;
   bool is_default = true;  // used without being named in `profiles`, where its cards are present
+  bool shipped = false;    // part of the binary
+  bool broken = false;     // it has errors: not in use, whoever names it
   std::vector<Entries> entries;
   std::map<std::string, Setting> settings;
   std::map<std::string, std::map<std::string, std::string>> tables;  // that attributes look values up in

@@ -76,16 +76,17 @@ std::vector<NamedValue> ParseNamedValues(TableReader& reader, std::string_view k
     }
     if (node.is_string()) {
       if (std::optional<TextTemplate> simple = inner.Template(text))
-        value.choices.push_back({*std::move(simple), {}});
+        value.choices.push_back({*std::move(simple), {}, Per::kValue});
     } else {
       for (const toml::table* choice : inner.TableOrTables(text)) {
         TableReader one(*choice, fmt::format("{} of {}", text, where), reader.file(), reader.diagnostics());
         std::optional<TextTemplate> chosen = one.Template("value");
         Condition when = one.Tests("when");
+        auto per = static_cast<Per>(one.OneOf("per", {"value", "card", "device"}).value_or(0));
         if (!chosen && !one.Has("value"))
           one.Error(one.Pos(), fmt::format("{} needs a 'value'", one.where()));
         one.Finish();
-        if (chosen) value.choices.push_back({*std::move(chosen), std::move(when)});
+        if (chosen) value.choices.push_back({*std::move(chosen), std::move(when), per});
       }
     }
     values.push_back(std::move(value));
@@ -241,10 +242,15 @@ CdiSpec ParseCdi(const toml::table& table, const std::string& where, const std::
   }
   cdi.by = reader.Template("by").value_or(TextTemplate::Parse("field").value_or(TextTemplate()));
   if (!cdi.by.HasPlaceholders()) (void)reader.OneOf("by", {"field", "annotation", "spec", "off"});
-  for (const std::string& name : cdi.by.Placeholders()) {
-    if (!name.starts_with("settings."))
-      reader.ErrorAt("by",
-                     fmt::format("'by' in {} may hold settings only, not '{{{}}}'", reader.where(), name));
+  cdi.existing =
+      reader.Template("existing").value_or(TextTemplate::Parse("overwrite").value_or(TextTemplate()));
+  if (!cdi.existing.HasPlaceholders()) (void)reader.OneOf("existing", {"overwrite", "keep"});
+  for (const auto& [key, text] : {std::pair("by", &cdi.by), std::pair("existing", &cdi.existing)}) {
+    for (const std::string& name : text->Placeholders()) {
+      if (!name.starts_with("settings."))
+        reader.ErrorAt(
+            key, fmt::format("'{}' in {} may hold settings only, not '{{{}}}'", key, reader.where(), name));
+    }
   }
   reader.Finish();
   return cdi;
@@ -307,6 +313,7 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   spec.shares = ParseShares(reader);
   spec.memory = reader.String("memory").value_or(spec.memory);
   spec.count = ParseNumber(reader, "count", 0);
+  spec.limit = ParseNumber(reader, "limit", 1);
   spec.id = reader.Template("id");
   Preference usual = spec.unit == UnitKind::kShare ? Preference::kPacked : Preference::kClosest;
   spec.prefer =

@@ -36,10 +36,18 @@ struct ShareNumbers {
 // Most shares of one card, and most devices of a counting resource.
 constexpr int64_t kMostPieces = 100'000;
 
+// Of what a container has several, and so a list has several values.
+enum class Per {
+  kValue,  // each value once, however many cards have it
+  kCard,   // one for each card
+  kUnit,   // one for each device
+};
+
 // One value out of several, the first whose condition holds for a card of the container.
 struct ValueChoice {
   TextTemplate value;
   Condition when;
+  Per per = Per::kValue;
 };
 
 struct NamedValue {
@@ -58,8 +66,9 @@ struct MountSpec {
 
 // CDI: devices by name, which the container runtime looks up in a file that the daemon writes.
 struct CdiSpec {
-  std::string kind;  // "vendor.com/class"
-  TextTemplate by;   // settings only: "field", "annotation", "spec" or "off"
+  std::string kind;       // "vendor.com/class"
+  TextTemplate by;        // settings only: "field", "annotation", "spec" or "off"
+  TextTemplate existing;  // settings only: "overwrite", or "keep" a file that has all the devices
 };
 
 // What a container gets of the units that it was given. Templates see the attributes of each card, {id}
@@ -92,6 +101,7 @@ struct ResourceSpec {
   ShareNumbers shares;                // with unit "share"
   std::string memory = "memory";      // with unit "share": the attribute that {share.memory} is a part of
   std::optional<TextTemplate> count;  // with unit "count": digits, or a setting
+  std::optional<TextTemplate> limit;  // most units, the first ones; digits, or a setting ("": no limit)
   std::optional<TextTemplate> id;     // of a unit; default: the card's id, or the group's values
   Preference prefer = Preference::kClosest;  // of shares by default kPacked
   SameCard same_card = SameCard::kAllow;     // with unit "share" and "partition"

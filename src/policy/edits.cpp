@@ -68,8 +68,12 @@ class CardInContainer {
 
   std::optional<AttributeValue> Value(const std::string& name) const {
     if (auto own = own_.find(name); own != own_.end()) return own->second;
+    if (all_ != nullptr && name.starts_with(kSum)) return Sum(name.substr(kSum.size()));
     return facts_(name);
   }
+  // All cards of the container, over which {sum.NAME} adds up; they must outlive this one.
+  void See(const std::vector<CardInContainer>& all) { all_ = &all; }
+
   bool Holds(const Condition& condition) const {
     return condition.Holds([this](const std::string& name) { return Value(name); });
   }
@@ -93,6 +97,19 @@ class CardInContainer {
     };
   }
 
+  // Each card once, however many of its shares there are; without a value where one has none.
+  std::optional<AttributeValue> Sum(const std::string& name) const {
+    int64_t sum = 0;
+    std::unordered_set<const Card*> seen;
+    for (const CardInContainer& one : *all_) {
+      if (one.card_ != nullptr && !seen.insert(one.card_).second) continue;
+      std::optional<AttributeValue> value = one.Value(name);
+      std::optional<int64_t> number = value ? ParseInt(ToText(*value)) : std::nullopt;
+      if (!number || __builtin_add_overflow(sum, *number, &sum)) return std::nullopt;
+    }
+    return sum;
+  }
+
   // What is not a share is all of its card. Rounded down, but never to nothing, which many read as no limit.
   void AddShare(const std::string& memory, const Portion& portion) {
     int64_t of = unit_.share ? unit_.share->of : 1;
@@ -108,17 +125,23 @@ class CardInContainer {
     }
   }
 
+  static constexpr std::string_view kSum = "sum.";
+
   const Unit& unit_;
   const Card* card_;
+  const std::vector<CardInContainer>* all_ = nullptr;
   Condition::Lookup facts_;
   std::map<std::string, AttributeValue> own_;
 };
 
-// Values in the order in which they came, each once.
+// Values in the order in which they came, one for each key.
 class OnceEach {
  public:
   void Add(std::string value) {
     if (seen_.insert(value).second) values_.push_back(std::move(value));
+  }
+  void Add(const std::string& key, std::string value) {
+    if (seen_.insert(key).second) values_.push_back(std::move(value));
   }
   const std::vector<std::string>& values() const { return values_; }
 
@@ -127,17 +150,31 @@ class OnceEach {
   std::unordered_set<std::string> seen_;
 };
 
+// What of the container's has one value of a list.
+std::string KeyOf(Per per, const CardInContainer& card, const std::string& value) {
+  if (per == Per::kUnit) return card.unit().id;
+  if (per == Per::kCard && card.card() != nullptr) return card.card()->profile + "/" + card.card()->id;
+  return value;
+}
+
+// The first choice that holds for a card; null when none does.
+const ValueChoice* ChoiceFor(const NamedValue& spec, const CardInContainer& card) {
+  auto choice = std::find_if(spec.choices.begin(), spec.choices.end(),
+                             [&](const ValueChoice& one) { return card.Holds(one.when); });
+  return choice == spec.choices.end() ? nullptr : &*choice;
+}
+
 absl::StatusOr<std::map<std::string, std::string>> ExpandValues(const std::vector<NamedValue>& specs,
                                                                 const std::vector<CardInContainer>& cards) {
   std::map<std::string, OnceEach> lists;
   for (const NamedValue& spec : specs) {
     for (const CardInContainer& card : cards) {
-      auto choice = std::find_if(spec.choices.begin(), spec.choices.end(),
-                                 [&](const ValueChoice& one) { return card.Holds(one.when); });
-      if (choice == spec.choices.end()) continue;
+      const ValueChoice* choice = ChoiceFor(spec, card);
+      if (choice == nullptr) continue;
       CLEAVE_ASSIGN_OR_RETURN(std::string name, card.Expand(spec.name));
       CLEAVE_ASSIGN_OR_RETURN(std::string value, card.Expand(choice->value));
-      lists[name].Add(std::move(value));
+      std::string key = KeyOf(choice->per, card, value);
+      lists[name].Add(key, std::move(value));
     }
   }
   std::map<std::string, std::string> values;
@@ -209,6 +246,7 @@ absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resou
     if (unit->cards.empty())
       cards.emplace_back(plan, resource, *unit, nullptr, Portion{cards.size(), 0}, units.size());
   }
+  for (CardInContainer& card : cards) card.See(cards);
   OnceEach devices;
   for (const TextTemplate& device : resource.container.devices) {
     for (const CardInContainer& card : cards) {
@@ -226,6 +264,54 @@ absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resou
   CLEAVE_ASSIGN_OR_RETURN(edits.annotations, ExpandValues(resource.container.annotations, cards));
   CLEAVE_RETURN_IF_ERROR(ExpandMounts(resource.container.mounts, cards, edits));
   return edits;
+}
+
+std::vector<Diagnostic> FindUnanswered(const Plan& plan, const Resource& resource) {
+  struct Silent {
+    std::string text;
+    std::vector<std::string> ids;
+  };
+  std::map<SourcePos, Silent> found;
+  const Unit* before = nullptr;
+  for (const Unit& unit : resource.units) {
+    bool again = before != nullptr && before->cards == unit.cards;  // another share of it
+    before = &unit;
+    if (again || unit.health == Health::kUnhealthy || unit.cards.empty()) continue;
+    std::vector<CardInContainer> cards;
+    for (size_t card : unit.cards)
+      cards.emplace_back(plan, resource, unit, &plan.inventory->cards[card], Portion{cards.size(), 1}, 1);
+    for (CardInContainer& card : cards) card.See(cards);
+    for (const CardInContainer& card : cards) {
+      auto ask = [&](const TextTemplate& text) {
+        if (text.source() == "{nodes.*}" || card.Expand(text).ok()) return;
+        Silent& silent = found[text.pos];
+        silent.text = text.source();
+        if (silent.ids.empty() || silent.ids.back() != unit.id) silent.ids.push_back(unit.id);
+      };
+      for (const std::vector<NamedValue>* list : {&resource.container.env, &resource.container.annotations}) {
+        for (const NamedValue& value : *list) {
+          const ValueChoice* choice = ChoiceFor(value, card);
+          if (choice == nullptr) continue;
+          ask(value.name);
+          ask(choice->value);
+        }
+      }
+      for (const MountSpec& mount : resource.container.mounts) {
+        if (!card.Holds(mount.when)) continue;
+        ask(mount.host);
+        ask(mount.container);
+      }
+    }
+  }
+  std::vector<Diagnostic> unanswered;
+  for (const auto& [pos, silent] : found) {
+    std::string ids = silent.ids.front();
+    if (silent.ids.size() > 1) ids += fmt::format(" and {} more", silent.ids.size() - 1);
+    unanswered.push_back(
+        {pos, fmt::format("\"{}\" has no value for {} of {}: a pod that gets it would be refused",
+                          silent.text, ids, resource.name)});
+  }
+  return unanswered;
 }
 
 }  // namespace cleave

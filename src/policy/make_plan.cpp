@@ -25,6 +25,7 @@
 #include "config/resource_spec.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
+#include "policy/claims.h"
 #include "policy/plan.h"
 #include "policy/seats.h"
 #include "policy/units.h"
@@ -46,7 +47,7 @@ class Planner {
         shareable_(inventory_.cards.size(), 0) {}
 
   void Run() {
-    CheckTwoProfiles();
+    CheckClaims(settings_, inventory_, diagnostics_);
     for (size_t i = 0; i < inventory_.cards.size(); ++i) Screen(i);
     // The operator's resources come first; profiles offer what is left.
     for (const ResourceSpec& spec : settings_.config.resources) Offer(spec);
@@ -73,29 +74,6 @@ class Planner {
   const std::map<std::string, std::string>* SettingsOf(const std::string& profile) const {
     auto found = plan_.settings.find(profile);
     return found == plan_.settings.end() ? nullptr : &found->second;
-  }
-
-  // Two profiles that claim one function or device node would hand it out twice.
-  void CheckTwoProfiles() {
-    std::map<std::string, const Card*> claimed_by;
-    std::map<std::pair<std::string, std::string>, std::set<std::string>> both;
-    auto claim = [&](const std::string& what, const Card& card) {
-      const Card& other = *claimed_by.try_emplace(what, &card).first->second;
-      if (other.profile != card.profile) both[std::minmax(other.profile, card.profile)].insert(what);
-    };
-    for (const Card& card : inventory_.cards) {
-      if (!card.address.empty()) claim(card.address, card);
-      for (const auto& [role, path] : card.nodes) {
-        const std::vector<std::string>& shared = card.shared_nodes;
-        if (std::find(shared.begin(), shared.end(), path) == shared.end()) claim(path, card);
-      }
-    }
-    for (const auto& [profiles, what] : both) {
-      diagnostics_.Error(
-          settings_.config.profiles_pos,
-          fmt::format("profiles '{}' and '{}' both claim {}: name the wanted ones in 'profiles'",
-                      profiles.first, profiles.second, Join({what.begin(), what.end()}, ", ")));
-    }
   }
 
   // The first reason is the one to be told: it is of the resource that the operator wrote.
@@ -190,17 +168,36 @@ class Planner {
   void Offer(const ResourceSpec& spec) {
     if (spec.name.source().empty()) return;  // the loader has said so
     // Also where it is not for this node: one file serves many.
-    if (!spec.name.HasPlaceholders()) {
-      if (std::string bad = BadResourceName(spec.name.source()); !bad.empty()) {
-        diagnostics_.Error(spec.name.pos, fmt::format("resource name '{}': {}", spec.name.source(), bad));
-        return;
-      }
+    std::string sample = spec.name.Expand([](const std::string&) { return "x"; }).value_or("");
+    if (std::string bad = BadResourceName(sample); !bad.empty()) {
+      diagnostics_.Error(spec.name.pos, fmt::format("resource name '{}': {}", spec.name.source(), bad));
+      return;
     }
     if (!IsForThisNode(spec)) return;
     if (spec.unit == UnitKind::kCount) return OfferCount(spec);
     std::map<std::string, std::vector<size_t>> by_name = ByName(spec);
     if (by_name.empty()) NotMadeHere(spec, "no card of this node is what it asks for");
     for (auto& [name, cards] : by_name) OfferOne(spec, name, cards);
+  }
+
+  // In cleave.toml, or in a profile of the operator's.
+  bool IsOwn(const ResourceSpec& spec) const {
+    if (spec.from_operator) return true;
+    auto profile = std::find_if(settings_.profiles.begin(), settings_.profiles.end(),
+                                [&](const Profile& one) { return one.name == spec.profile; });
+    return profile != settings_.profiles.end() && !profile->shipped;
+  }
+
+  // Two of a profile's that differ in their cards alone are one resource.
+  static bool Joins(const ResourceSpec& a, const ResourceSpec& b) {
+    auto plain = [](const ResourceSpec& one) {
+      const ContainerSpec& own = one.container;
+      return !one.from_operator && own.inherit && own.devices.empty() && own.env.empty() &&
+             own.mounts.empty() && own.annotations.empty() && !own.cdi && !one.id && !one.limit;
+    };
+    return plain(a) && plain(b) && a.profile == b.profile && a.unit == b.unit && a.prefer == b.prefer &&
+           a.same_card == b.same_card && a.strict == b.strict && a.overlap == b.overlap &&
+           a.memory == b.memory && a.unit != UnitKind::kCount;
   }
 
   void NotMadeHere(const ResourceSpec& spec, const std::string& why) {
@@ -276,7 +273,7 @@ class Planner {
     // A name made of what a card says must not stop the other cards.
     if (std::string bad = BadResourceName(name); !bad.empty()) {
       std::string why = fmt::format("resource name '{}': {}", name, bad);
-      if (spec.from_operator) plan_.refused.push_back({spec.name.pos, why});
+      if (IsOwn(spec)) plan_.refused.push_back({spec.name.pos, why});
       return leave_out(why);
     }
     if (!spec.from_operator) {
@@ -287,7 +284,7 @@ class Planner {
         return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
     }
     auto other = made_.find(name);
-    if (other == made_.end()) return true;
+    if (other == made_.end() || Joins(spec, *other->second.spec)) return true;
     if (other->second.spec->from_operator && !spec.from_operator)
       return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
     diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name,
@@ -298,15 +295,20 @@ class Planner {
   void OfferOne(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards) {
     if (!MayOffer(spec, name, cards)) return;
     std::vector<size_t> free;
+    std::map<std::string, std::vector<std::string>> taken;  // ids by the resource that has them
     for (size_t card : cards) {
       if (offered_by_[card].empty() || MayOverlap(spec, card)) {
         free.push_back(card);
-        continue;
+      } else {
+        taken[offered_by_[card]].push_back(inventory_.cards[card].id);
       }
+    }
+    for (const auto& [other, ids] : taken) {
+      std::string more = ids.size() > 1 ? fmt::format(" (and {} more)", ids.size() - 1) : "";
       diagnostics_.Error(
-          spec.pos, fmt::format("card {} is offered as {} and as {}: a card may be in one resource only, "
+          spec.pos, fmt::format("card {}{} is offered as {} and as {}: a card may be in one resource only, "
                                 "unless all of them have overlap = \"exclusive\"",
-                                inventory_.cards[card].id, offered_by_[card], name));
+                                ids.front(), more, other, name));
     }
     Make(spec, name, free, {});
   }
@@ -338,7 +340,7 @@ class Planner {
       }
     }
     for (const NotOffered& one : left_out) {
-      if (one.refused && spec.from_operator)
+      if (one.refused && IsOwn(spec))
         plan_.refused.push_back({spec.id ? spec.id->pos : spec.pos, one.reason});
       for (size_t card : cards) {
         if (inventory_.cards[card].id == one.card) LeaveOver(card, one.reason);
@@ -347,6 +349,14 @@ class Planner {
     if (resource.units.empty()) {
       return NotMadeHere(spec,
                          left_out.empty() ? "no cards are joined by links here" : left_out.front().reason);
+    }
+    if (auto other = made_.find(name); other != made_.end()) {  // see Joins()
+      for (Unit& unit : other->second.resource.units) resource.units.push_back(std::move(unit));
+      std::sort(resource.units.begin(), resource.units.end(), [](const Unit& a, const Unit& b) {
+        return std::pair(a.cards, a.share ? a.share->index : 0) <
+               std::pair(b.cards, b.share ? b.share->index : 0);
+      });
+      made_.erase(other);
     }
     Arrange(inventory_, *plan_.graph, settings_.config.weights, resource);
     made_.emplace(name, Made{std::move(resource), &spec});

@@ -121,6 +121,9 @@ absl::StatusOr<std::vector<const Unit*>> FindUnits(const Resource& resource,
 absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resource,
                                          const std::vector<std::string>& unit_ids);
 
+// Templates of what a container gets that have no value for some healthy device, each once with its position.
+std::vector<Diagnostic> FindUnanswered(const Plan& plan, const Resource& resource);
+
 // Why the kubelet would refuse this resource name; "" when it would not.
 // Source: k8s.io/kubernetes pkg/apis/core/v1/helper IsExtendedResourceName, apimachinery
 // validation.IsQualifiedName.

@@ -175,6 +175,27 @@ void FindDeviceNodes(const Plan& plan, Resource& probe, Unit& unit) {
   }
 }
 
+// Leaves the first units, as many as `limit` says; the cards of the others are left out.
+void Limit(const TextTemplate& limit, const Plan& plan, const Resource& resource, std::vector<Unit>& units,
+           std::vector<NotOffered>& left_out) {
+  auto settings = plan.settings.find(resource.profile);
+  TextTemplate::Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
+    if (settings == plan.settings.end() || !name.starts_with("settings.")) return std::nullopt;
+    auto value = settings->second.find(name.substr(std::string_view("settings.").size()));
+    return value == settings->second.end() ? std::nullopt : std::optional(value->second);
+  };
+  if (limit.Expand(lookup).value_or("-").empty()) return;
+  absl::StatusOr<int64_t> most = NumberFrom(limit, lookup, 1);
+  if (most.ok() && units.size() <= static_cast<size_t>(*most)) return;
+  std::string why = most.ok() ? fmt::format("{} has at most {} devices", resource.name, *most)
+                              : "'limit': " + MessageOf(most.status());
+  size_t stay = most.ok() ? static_cast<size_t>(*most) : 0;
+  for (size_t i = stay; i < units.size(); ++i) {
+    for (size_t card : units[i].cards) left_out.push_back({plan.inventory->cards[card].id, why, false});
+  }
+  units.erase(units.begin() + static_cast<std::ptrdiff_t>(stay), units.end());
+}
+
 }  // namespace
 
 absl::StatusOr<int64_t> NumberFrom(const TextTemplate& text, const TextTemplate::Lookup& lookup,
@@ -248,6 +269,7 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
       units.push_back(std::move(unit));
     }
   }
+  if (spec.limit) Limit(*spec.limit, plan, resource, units, left_out);
   return units;
 }
 

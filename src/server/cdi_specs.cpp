@@ -28,6 +28,7 @@
 #include "absl/status/statusor.h"
 #include "base/status.h"
 #include "config/resource_spec.h"
+#include "config/text_template.h"
 #include "policy/plan.h"
 
 namespace cleave {
@@ -76,13 +77,50 @@ absl::Status Replace(const std::string& path, const std::string& text) {
   return Problem(path, error);
 }
 
-absl::Status EnsureFile(const std::string& directory, const std::string& name, const std::string& text) {
+// Whether a file that somebody else may have written serves for all devices of ours.
+bool Covers(const std::string& text, const Json& spec) {
+  Json there = Json::parse(text, nullptr, false);
+  if (!there.is_object() || there.value("kind", Json()) != spec["kind"]) return false;
+  std::map<std::string, Json> nodes;  // of each device, by name
+  for (const Json& device : there.value("devices", Json::array())) {
+    if (!device.is_object() || !device.value("name", Json()).is_string()) return false;
+    Json& list = nodes[device["name"].get<std::string>()] = Json::array();
+    Json edits = device.value("containerEdits", Json::object());
+    if (!edits.is_object()) return false;
+    for (const Json& node : edits.value("deviceNodes", Json::array())) {
+      if (node.is_object()) list.push_back(node.value("path", Json()));
+    }
+  }
+  return std::all_of(spec["devices"].begin(), spec["devices"].end(), [&](const Json& device) {
+    auto found = nodes.find(device["name"].get<std::string>());
+    if (found == nodes.end()) return false;
+    const Json& wanted = device["containerEdits"]["deviceNodes"];
+    return std::all_of(wanted.begin(), wanted.end(), [&](const Json& node) {
+      return std::find(found->second.begin(), found->second.end(), node["path"]) != found->second.end();
+    });
+  });
+}
+
+absl::Status EnsureFile(const std::string& directory, const std::string& name, const std::string& text,
+                        bool keep) {
   std::string path = directory + "/" + name;
-  if (ReadFile(path) == text) return absl::OkStatus();
+  std::optional<std::string> there = ReadFile(path);
+  if (there == text) return absl::OkStatus();
+  if (keep && there && Covers(*there, Json::parse(text))) return absl::OkStatus();
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) return Problem(directory, error.value());
   return Replace(path, text);
+}
+
+std::string BySettings(const Plan& plan, const Resource& resource, const TextTemplate& text) {
+  auto settings = plan.settings.find(resource.profile);
+  TextTemplate::Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
+    if (settings == plan.settings.end() || !name.starts_with("settings.")) return std::nullopt;
+    auto value = settings->second.find(name.substr(std::string_view("settings.").size()));
+    return value == settings->second.end() ? std::nullopt : std::optional(value->second);
+  };
+  return text.Expand(lookup).value_or("");
 }
 
 Json DeviceOf(const std::string& name, const Unit& unit) {
@@ -97,15 +135,7 @@ Json DeviceOf(const std::string& name, const Unit& unit) {
 
 CdiMode CdiModeOf(const Plan& plan, const Resource& resource) {
   if (!resource.container.cdi) return CdiMode::kOff;
-  auto settings = plan.settings.find(resource.profile);
-  std::string by = resource.container.cdi->by
-                       .Expand([&](const std::string& name) -> std::optional<std::string> {
-                         if (settings == plan.settings.end() || !name.starts_with("settings."))
-                           return std::nullopt;
-                         auto value = settings->second.find(name.substr(9));
-                         return value == settings->second.end() ? std::nullopt : std::optional(value->second);
-                       })
-                       .value_or("");
+  std::string by = BySettings(plan, resource, resource.container.cdi->by);
   if (by == "field") return CdiMode::kField;
   if (by == "annotation") return CdiMode::kAnnotation;
   if (by == "spec") return CdiMode::kSpec;
@@ -131,6 +161,7 @@ CdiSpecs::CdiSpecs(const Plan& plan, std::string directory) : directory_(std::mo
   for (const Resource& resource : plan.resources) {
     if (CdiModeOf(plan, resource) == CdiMode::kOff) continue;
     const std::string& kind = resource.container.cdi->kind;
+    if (BySettings(plan, resource, resource.container.cdi->existing) == "keep") kept_.insert(FileName(kind));
     for (const Unit& unit : resource.units) {
       if (unit.device_nodes.empty()) continue;  // the schema wants edits that edit something
       std::string name = CdiDeviceName(plan, unit);
@@ -158,7 +189,7 @@ absl::Status CdiSpecs::Write() const {
     if (!files_.empty()) note(absl::FailedPreconditionError("CDI is asked for, and there is no --cdi-dir"));
     return first;
   }
-  for (const auto& [name, text] : files_) note(EnsureFile(directory_, name, text));
+  for (const auto& [name, text] : files_) note(EnsureFile(directory_, name, text, kept_.contains(name)));
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory_, error)) {
     std::string name = entry.path().filename().string();
@@ -175,7 +206,7 @@ absl::Status CdiSpecs::Ensure(const std::string& kind) const {
   auto file = files_.find(FileName(kind));
   if (file == files_.end() || directory_.empty())
     return absl::FailedPreconditionError(fmt::format("there is no CDI file for {}", kind));
-  return EnsureFile(directory_, file->first, file->second);
+  return EnsureFile(directory_, file->first, file->second, kept_.contains(file->first));
 }
 
 }  // namespace cleave

@@ -5,6 +5,7 @@
 #define CLEAVE_SERVER_CDI_SPECS_H_
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
@@ -44,6 +45,7 @@ class CdiSpecs {
  private:
   std::string directory_;
   std::map<std::string, std::string> files_;     // name, content
+  std::set<std::string> kept_;                   // names of those that stay while they have all our devices
   std::map<std::string, std::string> problems_;  // of kinds that cannot be written
 };
 

@@ -106,5 +106,68 @@ TEST(Profile, OneOfTheSameNameReplacesAShippedOne) {
   }
 }
 
+// Nothing hides behind something else: one look tells all of it.
+TEST(Profile, SaysAllThatIsWrongAtOnce) {
+  std::string problems = Problems(R"toml(schema = 1
+name = "bad"
+defalt = true
+[entries]
+class = "x"
+id = "{name}"
+[entries.attributes]
+serial = { raed = "serial" }
+[container]
+devices = ["{nodes.main}"]
+env = { "1BAD" = "x", SERIAL = "{serial}", NEVER = "{nevr}" }
+mounts = [{ host = "relative" }]
+[[resource]]
+name = "x.com/x"
+where = { colour = 3 }
+[[resource]]
+name = "x.com/y"
+[[resource]]
+name = "x.com/y"
+)toml");
+  for (const char* line : {
+           "x.toml:3:1: unknown key 'defalt'",
+           "x.toml:8:",
+           "x.toml:10:12: no placeholder is called 'nodes.main'",
+           "x.toml:11:9: '1BAD' in env of [container] is not the name of an environment variable",
+           "x.toml:11:52: no placeholder is called 'nevr'",
+           "x.toml:12:20: \"relative\" must be an absolute path",
+           "x.toml:15:11: no attribute is called 'colour'",
+           "x.toml:18:1: two [[resource]] are called x.com/y; the other is at x.toml:16:1",
+       }) {
+    EXPECT_THAT(problems, HasSubstr(line));
+  }
+  EXPECT_THAT(problems, ::testing::Not(HasSubstr("called 'serial'"))) << "it is there, only wrong";
+}
+
+TEST(Profile, WithErrorsIsNotInUse) {
+  Diagnostics diagnostics;
+  Settings settings =
+      LoadSettingsFromText("", "cleave.toml", {{"x.toml", std::string(kHead) + "what = 1"}}, diagnostics);
+  EXPECT_FALSE(diagnostics.ok());
+  for (const Profile& profile : settings.profiles) {
+    if (profile.name == "x") {
+      EXPECT_FALSE(settings.Active(profile));
+    }
+  }
+}
+
+TEST(Profile, SettingsOnlyWhereThereIsNoCardToAsk) {
+  EXPECT_THAT(
+      Problems(std::string(kHead) + "[container]\ncdi = { kind = \"a.com/b\", existing = \"{name}\" }"),
+      HasSubstr("'existing' in cdi of [container] may hold settings only"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[container]\ncdi = { kind = \"a.com/b\", existing = \"kep\" }"),
+              HasSubstr("must be one of overwrite, keep"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[container.env]\nA = \"{sum.memry}\""),
+              HasSubstr("no placeholder is called 'memry'"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[container.env]\nA = { value = \"a\", per = \"unit\" }"),
+              HasSubstr("must be one of value, card, device"));
+  EXPECT_THAT(Problems(std::string(kHead) + "[[resource]]\nname = \"a.com/b\"\nlimit = 0"),
+              HasSubstr("'limit' in [[resource]] must be a whole number from 1"));
+}
+
 }  // namespace
 }  // namespace cleave

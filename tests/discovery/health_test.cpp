@@ -100,5 +100,17 @@ TEST_F(HealthTest, AHotCardIsWarnedOfAndStays) {
   EXPECT_THAT(Look("4").warnings, IsEmpty());
 }
 
+TEST_F(HealthTest, WithoutAnyOpinionItIsUnknown) {
+  std::string config = machine_.root().Read(kFunction + "/config", 4096).value();
+  machine_.root().Remove(kFunction + "/config");
+  EXPECT_EQ(Look("").health, Health::kUnknown);
+  EXPECT_THAT(Look("").reason, HasSubstr("no opinion yet: "));
+  machine_.root().AddFile(kFunction + "/config", config);
+  EXPECT_EQ(Look("").health, Health::kHealthy);
+  // What was judged once stays judged: a driver that resets a card hides its files.
+  machine_.root().Remove(kFunction + "/config");
+  EXPECT_EQ(Look("").health, Health::kHealthy);
+}
+
 }  // namespace
 }  // namespace cleave

@@ -149,5 +149,34 @@ TEST(Scanner, NoCardIsNoError) {
   EXPECT_THAT(inventory.oddities, IsEmpty());
 }
 
+TEST(Scanner, AnIdThatCannotBeReadIsSaidAndIsNoEvidenceAgainstAKnownCard) {
+  auto unreadable = [](MemoryRoot& root) {
+    root.AddFailingFile(std::string(kFirst) + "/vendor", absl::PermissionDeniedError("not permitted"));
+  };
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  unreadable(*root);
+  LiveMachine unknown(std::move(root));
+  Inventory inventory = unknown.Scan();
+  EXPECT_THAT(Ids(inventory), ElementsAre("0000:4b:00.0", "0000:b1:00.0", "0000:ca:00.0"));
+  EXPECT_THAT(inventory.oddities, ElementsAre(Oddity{"0000:31:00.0", "its vendor cannot be read"}));
+
+  LiveMachine known(LoadMachine("tenstorrent-4x-n300"));
+  known.Scan();
+  unreadable(known.root());
+  inventory = known.Scan();
+  EXPECT_THAT(Ids(inventory), ElementsAre("0000:31:00.0", "0000:4b:00.0", "0000:b1:00.0", "0000:ca:00.0"));
+  EXPECT_TRUE(FindById(inventory, "0000:31:00.0")->present);
+}
+
+TEST(Scanner, ANumaNodeThatIsNoNumberIsSaidOnce) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  root->AddFile(std::string(kFirst) + "/numa_node", "zero\n");
+  LiveMachine machine(std::move(root));
+  EXPECT_THAT(machine.Scan().oddities,
+              ElementsAre(Oddity{"0000:31:00.0", "its numa_node is no number: 'zero'"}));
+  machine.root().AddFailingFile(std::string(kFirst) + "/numa_node", absl::UnavailableError("busy"));
+  EXPECT_THAT(machine.Scan().oddities, ElementsAre(Oddity{"0000:31:00.0", "its numa_node cannot be read"}));
+}
+
 }  // namespace
 }  // namespace cleave

@@ -173,3 +173,45 @@ func TestCDICannotBeWritten(t *testing.T) {
 	}
 	k.MustAdmit(one(wholeBiren, 1))
 }
+
+// A file that somebody has added to stays while it serves, and is replaced when it does not.
+func TestCDIFileIsKept(t *testing.T) {
+	m := harness.Unpack(t, "vendors/biren-runc-svi")
+	dir := t.TempDir()
+	ours := filepath.Join(dir, "cleave-birentech.com_gpu.json")
+	config := birenCDI("field") + "cdi_existing = \"keep\"\n"
+	counts := map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2}
+	k, c := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config, CDIDir: dir}, counts)
+	written, err := os.ReadFile(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := strings.Replace(string(written), "{\n", "{\n  \"containerEdits\": {\"env\": [\"SITE=lab\"]},\n", 1)
+	less := strings.Replace(string(written), "/dev/biren/card_7", "/dev/biren/card_9", 1)
+	replace := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(ours, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		k.MustAdmit(one(quarterBiren, 1))
+	}
+	is := func(what, text string) {
+		t.Helper()
+		got, _ := os.ReadFile(ours)
+		want(t, what, string(got), text)
+	}
+	replace(more)
+	is("a file with more in it", more)
+	want(t, "it is a CDI file", len(cdiNodes(t, dir)), 8)
+	replace(less)
+	is("a file without a node of ours", string(written))
+	replace(more)
+	c.WriteConfig(birenCDI("field"))
+	c.Reload()
+	harness.Eventually(t, "the file is replaced", func() error {
+		if got, _ := os.ReadFile(ours); string(got) != string(written) {
+			return fmt.Errorf("it is %s", got)
+		}
+		return nil
+	})
+}

@@ -123,5 +123,51 @@ TEST_F(EditsTest, AskedTwiceIsGivenOnce) {
   EXPECT_THAT(edits.devices, ElementsAre("/dev/tenstorrent/0"));
 }
 
+constexpr const char* kLists = R"toml([[resource]]
+name = "a.com/share"
+unit = "share"
+shares = 4
+[resource.container.env]
+ONCE = "{card_type}"
+CARDS = { value = "{card_type}", per = "card" }
+DEVICES = { value = "{chips}", per = "device" }
+CHIPS = "{sum.chips}"
+PERCENT = "{sum.share.percent}"
+)toml";
+
+TEST_F(EditsTest, ListsAndSums) {
+  Planned planned = PlanOf(*root_, kLists);
+  auto env = Edits(planned, {"0000:31:00.0::0", "0000:31:00.0::2", "0000:b1:00.0::1"}).env;
+  EXPECT_EQ(env["ONCE"], "n300");
+  EXPECT_EQ(env["CARDS"], "n300,n300");
+  EXPECT_EQ(env["DEVICES"], "2,2,2");
+  EXPECT_EQ(env["CHIPS"], "4") << "each card once";
+  EXPECT_EQ(env["PERCENT"], "75") << "two quarters of one and one of the other";
+}
+
+TEST_F(EditsTest, ASumWithoutANumberHasNoValue) {
+  Planned planned =
+      PlanOf(*root_, "[[resource]]\nname = \"a.com/x\"\n[resource.container.env]\nA = \"{sum.card_type}\"");
+  absl::StatusOr<ContainerEdits> edits =
+      MakeEdits(planned.plan, planned.plan.resources.at(0), {"0000:31:00.0"});
+  EXPECT_THAT(MessageOf(edits.status()), HasSubstr("sum.card_type"));
+}
+
+TEST_F(EditsTest, TemplatesWithoutAValueAreFoundBeforeAPodComes) {
+  for (const char* card : {"0", "1"})
+    root_->Remove(root_->Resolve(std::string("sys/class/tenstorrent/tenstorrent!") + card).value() +
+                  "/tt_asic_id");
+  Planned planned = PlanOf(*root_,
+                           "[[resource]]\nname = \"a.com/x\"\n[resource.container]\n"
+                           "env = { A = \"{asic_id}\", B = \"{id}\" }\n"
+                           "mounts = [{ host = \"/x/{asic_id}\" }]");
+  std::vector<Diagnostic> found = FindUnanswered(planned.plan, planned.plan.resources.at(0));
+  ASSERT_THAT(found, SizeIs(2));
+  EXPECT_EQ(ToString(found[0]),
+            "cleave.toml:4:13: \"{asic_id}\" has no value for 0000:31:00.0 and 1 more of a.com/x: "
+            "a pod that gets it would be refused");
+  EXPECT_EQ(ToString(found[1].pos), "cleave.toml:5:20");
+}
+
 }  // namespace
 }  // namespace cleave

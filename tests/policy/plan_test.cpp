@@ -225,5 +225,60 @@ unit = "partition"
   EXPECT_EQ(quarters->topology->Affinity(0, 1), 80) << "pieces of one card";
 }
 
+TEST(Plan, AtMostSoMany) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nlimit = 3");
+  EXPECT_EQ(Summary(planned.plan),
+            "a.com/x: 0000:31:00.0 0000:4b:00.0 0000:b1:00.0\ntenstorrent.com/n300: 0000:ca:00.0\n");
+  Planned shares = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nunit = \"share\"\nshares = 2\nlimit = 3");
+  EXPECT_EQ(shares.plan.Find("a.com/x")->units.size(), 3U);
+}
+
+constexpr const char* kTwoKinds = R"toml(schema = 1
+name = "two"
+[[entries]]
+kind = "a"
+class = "tenstorrent"
+name = "tenstorrent![01]"
+id = "{pci.address}"
+[[entries]]
+kind = "b"
+class = "tenstorrent"
+name = "tenstorrent![23]"
+id = "{pci.address}"
+[[resource]]
+name = "x.com/x"
+where = { kind = "b" }
+[[resource]]
+name = "x.com/x"
+where = { kind = "a" }
+)toml";
+
+TEST(Plan, TwoKindsOfAProfileMayBeOneResource) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, "profiles = [\"two\"]", "n", {{"two.toml", kTwoKinds}});
+  EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
+  EXPECT_EQ(Summary(planned.plan), "x.com/x: 0000:31:00.0 0000:4b:00.0 0000:b1:00.0 0000:ca:00.0\n");
+  std::string packed = std::string(kTwoKinds) + "prefer = \"packed\"\n";
+  Planned differ = PlanOf(*root, "profiles = [\"two\"]", "n", {{"two.toml", packed}});
+  EXPECT_THAT(differ.diagnostics.Text(), HasSubstr("two.toml:16:1: two [[resource]] are called x.com/x"));
+}
+
+TEST(Plan, ManyCardsInTwoResourcesAreOneError) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\n[[resource]]\nname = \"a.com/y\"\n");
+  EXPECT_THAT(planned.diagnostics.errors(), SizeIs(1));
+  EXPECT_THAT(planned.diagnostics.Text(),
+              HasSubstr("card 0000:31:00.0 (and 3 more) is offered as a.com/x and as a.com/y"));
+}
+
+TEST(Plan, WhatTheKubeletWouldRefuseIsAnErrorBeforeThereIsACard) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned =
+      PlanOf(*root, "[[resource]]\nname = \"kubernetes.io/{card_type}\"\nwhere = { card_type = \"none\" }");
+  EXPECT_THAT(planned.diagnostics.Text(),
+              HasSubstr("cleave.toml:2:8: resource name 'kubernetes.io/{card_type}'"));
+}
+
 }  // namespace
 }  // namespace cleave

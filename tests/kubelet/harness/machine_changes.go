@@ -19,6 +19,14 @@ func (m *Machine) Write(name, text string) {
 	m.must(os.WriteFile(m.path(name), []byte(text), 0o644))
 }
 
+// Link makes or replaces a symbolic link of the host.
+func (m *Machine) Link(name, target string) {
+	m.t.Helper()
+	m.must(os.MkdirAll(filepath.Dir(m.path(name)), 0o755))
+	m.must(ignoreMissing(os.Remove(m.path(name))))
+	m.must(os.Symlink(target, m.path(name)))
+}
+
 // SetNUMA moves a card to another NUMA node, or to none with -1.
 func (m *Machine) SetNUMA(pci string, node int) {
 	m.t.Helper()

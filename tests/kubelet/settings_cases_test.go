@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubelet
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cleave.test/kubelet/harness"
+)
+
+var settingCases = []settingCase{
+	{name: "keti-gpu", machine: hgx, config: `profiles = ["keti-gpu"]`, change: ketiLibrary,
+		offered: map[string]int64{"keti.com/gpu": 60}, resource: "keti.com/gpu", n: 3,
+		want: func(held []string) []string { return ketiGiven(held, "30", "24576") }},
+	{name: "keti-gpu-mps", machine: hgx, change: mpsDirs,
+		config:  "profiles = [\"keti-gpu\"]\n[profile.keti-gpu]\nmps = \"on\"\nshares = \"4\"",
+		offered: map[string]int64{"keti.com/gpu": 24}, resource: "keti.com/gpu", n: 1,
+		want: func(held []string) []string {
+			return slices.Concat(ketiGiven(held, "25", "20480"), mounted("rw", "/tmp/nvidia-mps", "/dev/shm"),
+				variables("CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "25"))
+		}},
+	{name: "nvidia-time-slices", machine: hgx, config: "[profile.nvidia]\nshares = \"4\"",
+		offered: and(migCounts, "nvidia.com/gpu.shared", 24), resource: "nvidia.com/gpu.shared", n: 2,
+		want: func(held []string) []string {
+			_, uuid := gpuOf(cardOf(held[0]))
+			return slices.Concat(nvidiaNodes(cardOf(held[0])), variables("NVIDIA_VISIBLE_DEVICES", uuid))
+		}},
+	{name: "nvidia-mps", machine: hgx, config: "[profile.nvidia]\nshares = \"4\"\nsharing = \"mps\"\nvisible_devices = \"void\"", change: mpsDirs,
+		offered: and(migCounts, "nvidia.com/gpu.shared", 24), resource: "nvidia.com/gpu.shared", n: 2,
+		want: func(held []string) []string {
+			return slices.Concat(nvidiaNodes(cardOf(held[0])), mounted("rw", "/tmp/nvidia-mps", "/dev/shm"),
+				variables("NVIDIA_VISIBLE_DEVICES", "void", "CUDA_MPS_PIPE_DIRECTORY", "/tmp/nvidia-mps",
+					"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "50"))
+		}},
+	{name: "nvidia-whole-cdi", machine: hgx, config: "[profile.nvidia]\nvisible_devices = \"off\"\ncdi = \"field\"",
+		offered: and(migCounts, "nvidia.com/gpu", 6), resource: "nvidia.com/gpu", n: 1,
+		want: func(held []string) []string { return []string{"cdi devices.cleave.io/nvidia=" + held[0]} }},
+	{name: "intel-gpu-shares", machine: flex, config: "[profile.intel-gpu]\nshares = \"3\"\nby_path = \"none\"",
+		offered: map[string]int64{"gpu.intel.com/i915": 18}, resource: "gpu.intel.com/i915", n: 2,
+		want: func(held []string) []string { return rw(flexNodes[cardOf(held[0])]...) }},
+	{name: "intel-gpu-by-path-and-monitoring", machine: flex,
+		config:  "[profile.intel-gpu]\nmonitoring = \"split\"\nby_path = \"all\"",
+		offered: map[string]int64{"gpu.intel.com/i915": 6, "gpu.intel.com/i915_monitoring": 1}, resource: "gpu.intel.com/i915", n: 1,
+		want: func(held []string) []string {
+			return slices.Concat(rw(flexNodes[held[0]]...), mounted("ro", "/dev/dri/by-path"))
+		}},
+	{name: "intel-gpu-monitoring-all", machine: flex, config: "[profile.intel-gpu]\nmonitoring = \"single\"",
+		offered: map[string]int64{"gpu.intel.com/i915": 6, "gpu.intel.com/monitoring": 1}, resource: "gpu.intel.com/monitoring", n: 1,
+		want: func([]string) []string { return rw(flexAll...) }},
+	{name: "intel-gpu-denied-models", machine: flex, config: "[[exclude]]\naddress = [\"0000:39:*\", \"0000:4d:*\"]",
+		offered: map[string]int64{"gpu.intel.com/i915": 4}, resource: "gpu.intel.com/i915", n: 4,
+		want: func(held []string) []string {
+			var lines []string
+			for _, id := range held {
+				lines = append(lines, rw(flexNodes[id]...)...)
+				lines = append(lines, mounted("ro", "/dev/dri/by-path/pci-"+id+"-card", "/dev/dri/by-path/pci-"+id+"-render")...)
+			}
+			return lines
+		}},
+	{name: "intel-npu-shares", machine: "vendors/npu-laptop", numa: 1, config: "profiles = [\"intel-npu\"]\n[profile.intel-npu]\nshares = \"5\"",
+		offered: map[string]int64{"npu.intel.com/accel": 5}, resource: "npu.intel.com/accel", n: 2,
+		want: func([]string) []string { return rw("/dev/accel/accel0") }},
+	{name: "intel-vpu-shares", machine: "vendors/hddl-usb-2s", config: "[profile.intel-vpu]\nshares = \"2\"",
+		offered: map[string]int64{"vpu.intel.com/hddl": 32}, resource: "vpu.intel.com/hddl", n: 1,
+		want: func([]string) []string {
+			return slices.Concat(rw("/dev/ion"), mounted("rw", "/var/tmp/hddl_service.sock",
+				"/var/tmp/hddl_service_ready.mutex", "/var/tmp/hddl_service_alive.mutex"))
+		}},
+	{name: "intel-qat-limit", machine: "vendors/qat-4xxx-2s", config: "[profile.intel-qat]\nmax_devices = \"5\"",
+		offered: map[string]int64{"qat.intel.com/cy": 5, "qat.intel.com/dc": 5}, resource: "qat.intel.com/dc", n: 1,
+		want: func(held []string) []string {
+			group := map[string]string{"0000:e8:00.1": "416", "0000:e8:00.2": "417", "0000:e8:00.3": "418", "0000:e8:00.4": "419", "0000:e8:00.5": "420"}
+			return slices.Concat(rw("/dev/vfio/"+group[held[0]], "/dev/vfio/vfio"), variables("QAT0", held[0]))
+		}},
+	{name: "amd-by-partition-mode", machine: "vendors/amd-mi300x-cpx32", config: "[profile.amd]\nnaming = \"mixed\"\ncdi = \"annotation\"",
+		offered: map[string]int64{"amd.com/cpx_nps1": 32}, resource: "amd.com/cpx_nps1", n: 1,
+		want: func(held []string) []string {
+			return []string{"annotation cdi.k8s.io/amd.com_cpx_nps1=devices.cleave.io/amd=" + held[0]}
+		}},
+	{name: "amd-without-kfd", machine: "vendors/amd-mi300x-cpx32", change: hideKFD,
+		offered: map[string]int64{"amd.com/gpu": 4}, resource: "amd.com/gpu", n: 1,
+		want: func(held []string) []string {
+			facts := map[string][2]string{"0000:05:00.0": {"1", "128"}, "0000:26:00.0": {"9", "136"}, "0000:85:00.0": {"17", "144"}, "0000:a6:00.0": {"25", "152"}}
+			return rw("/dev/dri/card"+facts[held[0]][0], "/dev/dri/renderD"+facts[held[0]][1], "/dev/kfd")
+		}},
+	{name: "biren-tools-and-render-nodes", machine: "vendors/biren-runc-svi", config: "[profile.biren]\nhost_tools = \"on\"\ndri = \"on\"",
+		change: func(m *harness.Machine) {
+			m.Write("usr/lib/libbiren-ml.so.1", "")
+			m.Write("usr/bin/brsmi", "")
+			m.Write("sys/class/biren/card_0/device/drm/renderD128/dev", "226:128\n")
+			m.Write("dev/dri/renderD128", "")
+		},
+		offered: map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2}, resource: wholeBiren, n: 2,
+		want: func([]string) []string {
+			return slices.Concat(rw("/dev/biren/card_0", "/dev/biren/card_7", "/dev/dri/renderD128"),
+				mounted("ro", "/usr/lib/libbiren-ml.so.1", "/usr/bin/brsmi"), variables("BR_PHY_CARDS", "card_0,card_7"))
+		}},
+	{name: "biren-guests-without-vfio-node", machine: "vendors/biren-sriov-vfio", config: "[profile.biren]\nruntime = \"kata\"\nvfio_node = \"off\"",
+		offered: birenGuests, resource: "birentech.com/gpu", n: 1,
+		want: func(held []string) []string {
+			return slices.Concat(rw(guestGroups[held[0]]), variables("BR_PHY_CARDS", guestGroups[held[0]]))
+		}},
+	{name: "generic-count", machine: "vendors/biren-runc-svi",
+		config:  "profiles = [\"generic\"]\n[profile.generic]\npath = \"/dev/[nz]*\"\nresource = \"stream\"\ncount = \"3\"",
+		offered: map[string]int64{"devices.cleave.io/stream": 6}, resource: "devices.cleave.io/stream", n: 2,
+		want: func(held []string) []string { return rw("/dev/" + cardOf(held[0])) }},
+	{name: "nodes-of-a-usb-device", machine: "vendors/hddl-usb-2s", profile: adapters, config: `profiles = ["adapters"]`,
+		change: func(m *harness.Machine) {
+			m.Write("sys/bus/usb/devices/30-1/idVendor", "0403\n")
+			m.Write("sys/bus/usb/devices/30-1/idProduct", "6001\n")
+			m.Write("sys/bus/usb/devices/30-1/30-1:1.0/ttyUSB3/port_number", "0\n")
+			m.Write("dev/ttyUSB3", "")
+		},
+		offered: map[string]int64{"example.com/adapter": 1}, resource: "example.com/adapter", n: 1,
+		want: func([]string) []string { return rw("/dev/ttyUSB3") }},
+	{name: "groups-of-nodes", machine: "vendors/biren-runc-svi", profile: soundCards, config: `profiles = ["sound"]`,
+		change: func(m *harness.Machine) {
+			for _, name := range []string{"controlC0", "pcmC0D0p", "pcmC0D0c", "controlC1", "pcmC1D0p"} {
+				m.Write("dev/snd/"+name, "")
+			}
+		},
+		offered: map[string]int64{"example.com/sound": 2}, resource: "example.com/sound", n: 2,
+		want: func([]string) []string {
+			return rw("/dev/snd/controlC0", "/dev/snd/pcmC0D0p", "/dev/snd/pcmC0D0c", "/dev/snd/controlC1", "/dev/snd/pcmC1D0p")
+		}},
+	{name: "intel-qat-igb-uio", machine: "vendors/qat-4xxx-2s",
+		config: "profiles = [\"intel-qat\"]\n[[exclude]]\n\"pci.driver\" = \"vfio-pci\"",
+		change: func(m *harness.Machine) {
+			m.Write("sys/bus/pci/drivers/igb_uio/module", "")
+			m.Link("sys/bus/pci/devices/0000:6b:00.1/driver", "../../../bus/pci/drivers/igb_uio")
+			m.Write("sys/bus/pci/devices/0000:6b:00.1/uio/uio7/name", "igb_uio\n")
+			m.Write("sys/class/uio/uio7/device/vendor", "")
+			m.Write("dev/uio7", "")
+		},
+		offered: map[string]int64{"qat.intel.com/cy": 1}, resource: "qat.intel.com/cy", n: 1,
+		want: func([]string) []string {
+			return slices.Concat(rw("/dev/uio7"), mounted("rw", "/sys/class/uio/uio7/device"), variables("QAT0", "0000:6b:00.1"))
+		}},
+	{name: "gaudi-before-linux-6.2", machine: "vendors/gaudi2-8", config: "[[exclude]]\naddress = \"!0000:33:00.0\"",
+		change: func(m *harness.Machine) {
+			_ = os.RemoveAll(filepath.Join(m.Root, "sys/class/accel"))
+			m.Write("sys/class/habanalabs/hl5/name", "")
+			m.Link("sys/class/habanalabs/hl5/device", "../../../bus/pci/devices/0000:33:00.0")
+			m.Write("dev/hl5", "")
+			m.Write("dev/hl_controlD5", "")
+		},
+		offered: map[string]int64{"habana.ai/gaudi": 1}, resource: "habana.ai/gaudi", n: 1,
+		want: func([]string) []string {
+			return slices.Concat(rw("/dev/hl5", "/dev/hl_controlD5", "/dev/infiniband/uverbs0"),
+				variables("HABANA_VISIBLE_DEVICES", "5", "HABANA_VISIBLE_MODULES", "3", "HL_VISIBLE_DEVICES", "/dev/hl5"))
+		}},
+	{name: "furiosa", machine: "vendors/biren-runc-svi", config: `profiles = ["furiosa"]`,
+		change: func(m *harness.Machine) {
+			addFunction(m, "0000:00:1a.0", "0x1ed2", "0x0001")
+			addFunction(m, "0000:00:1b.0", "0x1ed2", "0x0000")
+			m.Write("sys/class/rngd_mgmt/rngd!npu1mgmt/busname", "0000:00:1a.0\n")
+			m.Write("sys/class/npu_mgmt/npu0_mgmt/busname", "0000:00:1b.0\n")
+			m.Write("sys/class/npu_mgmt/npu0_mgmt/alive", "1\n")
+			for _, node := range []string{"rngd/npu1mgmt", "rngd/npu1pe0", "rngd/npu1pe0-1", "rngd/npu10pe0", "npu0_mgmt", "npu0pe0", "npu0pe0-1"} {
+				m.Write("dev/"+node, "")
+			}
+		},
+		offered: map[string]int64{"furiosa.ai/rngd": 1, "furiosa.ai/warboy": 1}, resource: "furiosa.ai/rngd", n: 1,
+		want: func([]string) []string { return rw("/dev/rngd/npu1mgmt", "/dev/rngd/npu1pe0", "/dev/rngd/npu1pe0-1") }},
+	{name: "rockchip", machine: "vendors/biren-runc-svi", config: `profiles = ["rockchip"]`,
+		change: func(m *harness.Machine) {
+			for core, node := range map[string]string{"fdab0000.npu": "accel3", "fdac0000.npu": "accel1"} {
+				m.Write("sys/devices/platform/"+core+"/accel/"+node+"/dev", "261:3\n")
+				m.Link("sys/bus/platform/drivers/rocket/"+core, "../../../../devices/platform/"+core)
+				m.Write("dev/accel/"+node, "")
+			}
+		},
+		offered: map[string]int64{"rockchip.com/npu": 2}, resource: "rockchip.com/npu", n: 2,
+		want: func([]string) []string { return rw("/dev/accel/accel1", "/dev/accel/accel3") }},
+}
+
+const adapters = `schema = 1
+name = "adapters"
+default = false
+[entries]
+usb = { vendor = 0x0403, product = 0x6001 }
+id  = "{name}"
+[entries.nodes]
+bus = { each = "*:1.0/ttyUSB*", path = "/dev/{item}" }
+[container]
+devices = ["{nodes.*}"]
+[[resource]]
+name = "example.com/adapter"
+`
+
+// A device is a control node and all streams of its number.
+const soundCards = `schema = 1
+name = "sound"
+default = false
+[entries]
+path = "/dev/snd/controlC*"
+id   = "{name}"
+[entries.attributes]
+number = { name = "controlC([0-9]+)" }
+[entries.nodes]
+control = "{path}"
+streams = { each = "/dev/snd/pcmC{number}D*", path = "/dev/snd/{item}", optional = true }
+[container]
+devices = ["{nodes.*}"]
+[[resource]]
+name = "example.com/sound"
+`
+
+var flexNodes = map[string][]string{
+	"0000:39:00.0": {"/dev/dri/card1", "/dev/dri/renderD128"}, "0000:4d:00.0": {"/dev/dri/card2", "/dev/dri/renderD129"},
+	"0000:bb:00.1": {"/dev/dri/card4", "/dev/dri/renderD131"}, "0000:bb:00.2": {"/dev/dri/card5", "/dev/dri/renderD132"},
+	"0000:bb:00.3": {"/dev/dri/card6", "/dev/dri/renderD133"}, "0000:cc:00.0": {"/dev/dri/card7", "/dev/dri/renderD134"},
+}
+
+// Every node of every GPU, the physical function with virtual ones too, and what tells of their telemetry.
+var flexAll = []string{"/dev/dri/card1", "/dev/dri/card2", "/dev/dri/card3", "/dev/dri/card4", "/dev/dri/card5", "/dev/dri/card6",
+	"/dev/dri/card7", "/dev/dri/renderD128", "/dev/dri/renderD129", "/dev/dri/renderD130", "/dev/dri/renderD131", "/dev/dri/renderD132",
+	"/dev/dri/renderD133", "/dev/dri/renderD134", "/dev/mei0", "/dev/mei1", "/dev/mei2", "/dev/mei3"}
+
+// hideKFD makes nodes of GPUs unreadable: a process without their render nodes gets EPERM there, here it is EISDIR.
+func hideKFD(m *harness.Machine) {
+	nodes, _ := filepath.Glob(filepath.Join(m.Root, "sys/devices/virtual/kfd/kfd/topology/nodes/*/properties"))
+	for _, node := range nodes {
+		text, err := os.ReadFile(node)
+		if err == nil && !strings.Contains(string(text), "simd_count 0\n") {
+			_ = os.Remove(node)
+			_ = os.Mkdir(node, 0o755)
+		}
+	}
+}
