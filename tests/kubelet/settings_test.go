@@ -192,7 +192,7 @@ TOTAL_PERCENT = "{sum.share.percent}"
 // Virtual functions of one device are packed or balanced.
 func TestQATPolicy(t *testing.T) {
 	const generic = "qat.intel.com/generic"
-	parents := func(policy string) map[string]int {
+	parents := func(t *testing.T, policy string) map[string]int {
 		m := harness.Unpack(t, "vendors/qat-c6xx-2s")
 		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
 			harness.CleaveOptions{Machine: m, Config: "[profile.intel-qat]\npolicy = \"" + policy + "\""}, map[string]int64{generic: 48})
@@ -205,9 +205,9 @@ func TestQATPolicy(t *testing.T) {
 		}
 		return by
 	}
-	t.Run("packed", func(t *testing.T) { want(t, "devices of physical functions", len(parents("packed")), 1) })
+	t.Run("packed", func(t *testing.T) { want(t, "devices of physical functions", len(parents(t, "packed")), 1) })
 	t.Run("balanced", func(t *testing.T) {
-		by := parents("balanced")
+		by := parents(t, "balanced")
 		want(t, "physical functions", len(by), 3)
 		for parent, n := range by {
 			want(t, "of "+parent, n, 2)

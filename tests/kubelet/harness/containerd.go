@@ -69,7 +69,6 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
 address = %q
 [plugins."io.containerd.cri.v1.runtime"]
 restrict_oom_score_adj = true
-enable_cdi = true
 cdi_spec_dirs = [%q]
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
@@ -115,7 +114,7 @@ sandbox = %q
 	if err := os.WriteFile(image, lookArchive(t, c.dir), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("ctr", "-a", socket, "-n", "k8s.io", "images", "import", "--snapshotter", "native", image).CombinedOutput()
+	out, err := exec.Command("ctr", "-a", socket, "-n", "k8s.io", "images", "import", "--local", "--snapshotter", "native", image).CombinedOutput()
 	if err != nil {
 		t.Fatalf("importing the image: %v\n%s", err, out)
 	}
