@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -45,9 +46,30 @@ std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 std::string NodesText(const Unit& unit) { return unit.numa_nodes.empty() ? "-" : RangeText(unit.numa_nodes); }
 
 // What two units share and what it is worth: "same_numa 20, ethernet x4 +400".
+// Of units of several cards: means over their pairs of cards, which add up to the affinity of the two.
+std::string MeansText(const Graph& graph, const Unit& a, const Unit& b) {
+  double tree = 0;
+  std::map<std::string, double> links;  // by kind
+  for (size_t left : a.cards) {
+    for (size_t right : b.cards) {
+      tree += graph.TreeAffinity(left, right);
+      for (const Link& link : graph.links()) {
+        if (link.from == std::min(left, right) && link.to == std::max(left, right))
+          links[link.kind] += link.weight;
+      }
+    }
+  }
+  size_t pairs = a.cards.size() * b.cards.size();
+  auto count = static_cast<double>(pairs);
+  std::string text = fmt::format("mean over {} pairs of cards: PCI tree {:g}", pairs, tree / count);
+  for (const auto& [kind, weight] : links) text += fmt::format(", {} +{:g}", kind, weight / count);
+  return text;
+}
+
 std::string PairText(const Plan& plan, const Unit& a, const Unit& b) {
   const Graph& graph = *plan.graph;
   if (a.cards.empty()) return "no cards";
+  if (a.cards.size() * b.cards.size() > 1) return MeansText(graph, a, b);
   size_t left = a.cards.front();
   size_t right = b.cards.front();
   if (left == right) return "one card";
@@ -59,7 +81,7 @@ std::string PairText(const Plan& plan, const Unit& a, const Unit& b) {
     bool joins = (link.from == left && link.to == right) || (link.from == right && link.to == left);
     if (joins) text += fmt::format(", {} x{:g} +{:g}", link.kind, link.width, link.weight);
   }
-  return a.cards.size() * b.cards.size() == 1 ? text : text + " (their first cards)";
+  return text;
 }
 
 // Units that differ in their number only: shares of one card, and what has no card.
@@ -225,12 +247,16 @@ std::string RestText(const PreferReport& preferred) {
 std::string PreferText(const PreferReport& preferred) {
   const Resource& resource = *preferred.resource;
   const Choice& choice = preferred.choice;
+  std::vector<size_t> choosable;  // what must be included counts, available or not
+  std::set_union(preferred.request.available.begin(), preferred.request.available.end(),
+                 preferred.request.must_include.begin(), preferred.request.must_include.end(),
+                 std::back_inserter(choosable));
   std::string text = fmt::format(
-      "{} of {} available {}: score {:g}, {}\n", choice.units.size(), preferred.request.available.size(),
-      resource.name, choice.score,
+      "{} of {} available {}: score {:g}, {}\n", choice.units.size(), choosable.size(), resource.name,
+      choice.score,
       choice.optimal ? "proven best"
                      : fmt::format("at most {:.2g} % below the best (no set scores more than {:g})",
-                                   100 * choice.Gap(), choice.bound));
+                                   100 * choice.GapRatio(), choice.bound));
   for (size_t index : choice.units) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));

@@ -120,7 +120,7 @@ void Measure(const Shape& shape, size_t n, int rounds, int repeat, uint64_t agai
       bytes = std::max(bytes, answer.bytes);
       steps = std::max(steps, answer.choice.steps);
       proven += answer.choice.optimal ? 1 : 0;
-      gap = std::max(gap, answer.choice.Gap());
+      gap = std::max(gap, answer.choice.GapRatio());
       if (against > 0 && !answer.choice.optimal) {
         request.budget_steps = against;
         double better = Choose(Preference::kClosest, topology, request).score;

@@ -55,7 +55,8 @@ struct Choice {
   bool optimal = false;  // proven that no set scores higher
   double bound = 0;      // no set scores more; the score when optimal
   uint64_t steps = 0;
-  double Gap() const { return bound > score ? (bound - score) / bound : 0; }  // of the bound, 0 to 1
+  // How much of the bound the score may miss, 0 to 1; 0 when optimal.
+  double GapRatio() const { return bound > score ? (bound - score) / bound : 0; }
 };
 
 // Threads: any. Deterministic: the same request has the same answer.

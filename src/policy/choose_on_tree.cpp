@@ -152,19 +152,22 @@ class Knapsack {
       }
       steps_ += to - from + 1;
     };
-    look(first, std::min(last, first + kBlock - 1));
-    if (last >= first + kBlock) {
-      size_t tail = std::max(first + kBlock, last - std::min(last, kBlock - 1));
-      look(tail, last);
-      for (size_t from = first + kBlock; from < tail; from += kBlock) {
-        size_t to = std::min(tail, from + kBlock) - 1;
-        double middle = std::clamp(all / 2, static_cast<double>(from), static_cast<double>(to));
-        double most =
-            peaks_a_[to - a.least] + peaks_b_[sum - from - b.least] + weight * middle * (all - middle);
-        ++steps_;
-        if (most >= best_score - kSameScore) look(from, to);
-      }
-    }
+    // The best ways mostly take nearly all of one side or nearly nothing, so the ends come first; a range
+    // between them is halved until even the best of either side would not do.
+    look(first, first);
+    if (last > first) look(last, last);
+    auto search = [&](auto& self, size_t from, size_t to) -> void {
+      if (to - from < kBlock) return look(from, to);
+      double middle = std::clamp(all / 2, static_cast<double>(from), static_cast<double>(to));
+      double most =
+          peaks_a_[to - a.least] + peaks_b_[sum - from - b.least] + weight * middle * (all - middle);
+      ++steps_;
+      if (most < best_score - kSameScore) return;
+      size_t half = from + (to - from) / 2;
+      self(self, from, half);
+      self(self, half + 1, to);
+    };
+    if (last > first + 1) search(search, first + 1, last - 1);
     joined.reaches[row] = a.reaches[best - a.least] + b.reaches[sum - best - b.least];
     const uint64_t* left = a.untouched.data() + (best - a.least) * digits_;
     const uint64_t* right = b.untouched.data() + (sum - best - b.least) * digits_;
@@ -202,7 +205,7 @@ class Knapsack {
     return table.bits[(number - table.least) * table.words + word - table.first_word];
   }
 
-  static constexpr size_t kBlock = 16;
+  static constexpr size_t kBlock = 8;
   const size_t digits_;          // words for each row of `untouched`
   std::vector<double> peaks_a_;  // of the tables that are being joined
   std::vector<double> peaks_b_;

@@ -94,7 +94,7 @@ struct Metrics::Impl {
   Histograms& preferred = AddHistogram(registry, "cleave_preferred_allocation_duration_seconds",
                                        "Time a GetPreferredAllocation call took.");
   Gauges& preferred_gap =
-      AddGauge(registry, "cleave_preferred_allocation_gap",
+      AddGauge(registry, "cleave_preferred_allocation_gap_ratio",
                "Share by which the latest answer may score less than the best; 0: proven.");
   Counters& failures = AddCounter(registry, "cleave_allocate_failures_total",
                                   "Allocate calls that were refused, by gRPC code.");
@@ -197,8 +197,8 @@ void Metrics::CountRace(const std::string& resource) {
   impl_->races.Add({{"resource", resource}}).Increment();
 }
 
-void Metrics::SetPreferredGap(const std::string& resource, double gap) {
-  impl_->preferred_gap.Add({{"resource", resource}}).Set(gap);
+void Metrics::SetPreferredGap(const std::string& resource, double gap_ratio) {
+  impl_->preferred_gap.Add({{"resource", resource}}).Set(gap_ratio);
 }
 
 void Metrics::ObserveScan(Seconds took) { impl_->scan.Observe(took.count()); }

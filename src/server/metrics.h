@@ -36,7 +36,7 @@ class Metrics {
   void CountRace(const std::string& resource);
   void ObservePreferred(const std::string& resource, Seconds took);
   // How far the latest answer may be below the best one, as a share of its bound: 0 to 1.
-  void SetPreferredGap(const std::string& resource, double gap);
+  void SetPreferredGap(const std::string& resource, double gap_ratio);
 
   void ObserveScan(Seconds took);
   void SetReloadFailed(bool failed);

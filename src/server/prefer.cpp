@@ -69,7 +69,7 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
     for (size_t unit : chosen.units) answer.ids.push_back(resource->units[unit].id);
     answer.score = chosen.score;
     answer.optimal = chosen.optimal;
-    answer.gap = chosen.Gap();
+    answer.gap_ratio = chosen.GapRatio();
     answer.steps = chosen.steps;
   }
   // In the order of the ids: the kubelet shuffles, the answer should not.
@@ -106,7 +106,7 @@ void LogPreferred(const std::string& resource, const PreferRequest& request, con
        {"devices", Join(answer.ids, ",")},
        {"score", fmt::format("{:g}", answer.score)},
        {"optimal", answer.optimal ? "true" : "false"},
-       {"gap_percent", fmt::format("{:.2f}", 100 * answer.gap)},
+       {"gap_percent", fmt::format("{:.2f}", 100 * answer.gap_ratio)},
        {"steps", fmt::format("{}", answer.steps)},
        {"us", fmt::format("{}", std::chrono::duration_cast<std::chrono::microseconds>(took).count())}});
 }

@@ -22,7 +22,7 @@ struct Preferred {
   std::vector<std::string> ids;  // exactly `size`, fewer only when fewer were named
   double score = 0;
   bool optimal = true;
-  double gap = 0;  // of the bound on the score: 0 to 1, 0 when optimal
+  double gap_ratio = 0;  // of the bound on the score: 0 to 1, 0 when optimal
   uint64_t steps = 0;
   std::string warning;  // which wish of the resource could not be kept
   // What the kubelet named and this node does not have, or has not healthy.

@@ -157,6 +157,26 @@ TEST_F(PreferCommand, ChoosesALinkedPair) {
   EXPECT_EQ(Prefer("-n 4")["score"], 420 + 420 + 210 + 210 + 10 + 10);
 }
 
+TEST_F(PreferCommand, WhatMustBeIncludedCountsAsAvailable) {
+  Result result =
+      Cleave("prefer tenstorrent.com/n300 -n 2 --available 0000:31:00.0 --must-include 0000:ca:00.0" +
+             Machine("tenstorrent-4x-n300"));
+  EXPECT_THAT(result.out, StartsWith("2 of 2 available tenstorrent.com/n300: score"));
+}
+
+// Of devices of several cards each line is a mean, and the lines add up to the score.
+TEST_F(PreferCommand, PairsOfGroupsAddUp) {
+  std::string links =
+      "path = \"" + testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml");
+  testing::WriteFile(dir_ / "pairs.toml", "[[links]]\nsource = \"tt-cluster-descriptor\"\n" + links +
+                                              "\"\n[[resource]]\nname = \"example.com/pair\"\n"
+                                              "unit = \"group\"\ngroup_by = \"numa\"\nsize = 2\n");
+  Result result = Cleave("prefer example.com/pair -n 2 --config " + (dir_ / "pairs.toml") +
+                         Machine("tenstorrent-4x-n300"));
+  EXPECT_THAT(result.out, HasSubstr("score 110, proven best")) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("  110: mean over 4 pairs of cards: PCI tree 10, ethernet +100\n"));
+}
+
 TEST_F(PreferCommand, RefusesWhatCannotBe) {
   EXPECT_THAT(Cleave("prefer tenstorrent.com/n30 -n 1" + Machine("tenstorrent-4x-n300")).err,
               HasSubstr("does not offer 'tenstorrent.com/n30' (did you mean 'tenstorrent.com/n300'?)"));

@@ -61,7 +61,7 @@ TEST(Metrics, CountsAndMeasures) {
         "cleave_allocate_duration_seconds_bucket{resource=\"r\",le=\"5e-05\"} 0",
         "cleave_allocate_duration_seconds_bucket{resource=\"r\",le=\"0.0001\"} 1",
         "cleave_preferred_allocation_duration_seconds_count{resource=\"r\"} 1",
-        "cleave_preferred_allocation_gap{resource=\"r\"} 0.25",
+        "cleave_preferred_allocation_gap_ratio{resource=\"r\"} 0.25",
         "cleave_allocate_failures_total{code=\"NOT_FOUND\",resource=\"r\"} 1",
         "cleave_config_reload_failed 1", "cleave_registered{resource=\"r\"} 1"}) {
     EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
