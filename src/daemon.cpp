@@ -333,7 +333,7 @@ void Daemon::Impl::CheckKubelet(bool created) {
 }
 
 void Daemon::Impl::Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked, bool incomplete) {
-  if (held.ok() && keeper->SetHeld(*held, asked, incomplete)) Look();
+  if (held.ok() && keeper->SetHeld(*held, asked, incomplete)) Publish();
   PluginServer::Claims claims;
   claims.asked = asked;
   // What is known and what was given since is all there is, if the kubelet has ever said what was before us.

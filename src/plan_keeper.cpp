@@ -121,17 +121,38 @@ bool PlanKeeper::Look(Clock::time_point now) {
 }
 
 bool PlanKeeper::SetHeld(HeldIds held, Clock::time_point asked, bool incomplete) {
-  bool changed = ledger_.SetHeld(held, asked, incomplete) || held != last_held_ || held_.Pending();
+  ledger_.SetHeld(held, asked, incomplete);
+  // Which devices are listed only because a pod may hold them is a matter of the whole plan.
+  bool is_about_lists = held_.Pending() || (held != last_held_ && base_ != nullptr && Lacks(held));
   last_held_ = held;
   held_.SetHeld(std::move(held), asked);
-  if (plan_ != nullptr) Forget(Clock::now());
-  stale_ = stale_ || changed;
-  return stale_;
+  if (base_ == nullptr) return false;
+  Forget(Clock::now());
+  if (!is_about_lists) return Withhold();
+  stale_ = true;
+  return Look(Clock::now());
+}
+
+bool PlanKeeper::Lacks(const HeldIds& held) const {
+  return std::any_of(held.begin(), held.end(), [&](const auto& item) {
+    const auto& [name, ids] = item;
+    const Resource* resource = base_->Find(name);
+    if (resource == nullptr) return CouldOffer(*settings_, options_.node_name, name);
+    auto known = last_held_.find(name);
+    return std::any_of(ids.begin(), ids.end(), [&](const auto& id) {
+      bool is_new = known == last_held_.end() || !known->second.contains(id.first);
+      return is_new && resource->Find(id.first) == nullptr;
+    });
+  });
 }
 
 bool PlanKeeper::Give(const std::string& resource, const std::vector<std::string>& ids,
                       Clock::time_point now) {
   ledger_.Give(resource, ids, now);
+  return Withhold();
+}
+
+bool PlanKeeper::Withhold() {
   std::shared_ptr<const Plan> marked = ledger_.Withhold(base_);
   if (marked == plan_) return false;
   plan_ = std::move(marked);

@@ -47,7 +47,7 @@ class PlanKeeper {
   bool Look(Clock::time_point now);
 
   // The kubelet's answer to a question asked at `asked`; `incomplete` while it has just started. True when
-  // Look() should follow.
+  // there is a new plan. The machine is looked at only where devices that are gone may be held.
   bool SetHeld(HeldIds held, Clock::time_point asked, bool incomplete);
 
   // Allocate is about to give devices of a resource with overlap = "exclusive" away. True when there is a new
@@ -66,6 +66,10 @@ class PlanKeeper {
 
  private:
   void Forget(Clock::time_point now);
+  // Marks what the ledger withholds; true when that makes a new plan.
+  bool Withhold();
+  // True when pods hold ids that could be ours and are not in the plan.
+  bool Lacks(const HeldIds& held) const;
 
   const HostRoot& root_;
   Metrics& metrics_;

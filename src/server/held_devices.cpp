@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/held_devices.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <set>
@@ -117,6 +120,7 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   plan.resources.clear();
   for (auto& [name, resource] : resources) {
     resource.name = name;
+    WithholdWhatGhostsHold(ghosts, *plan.inventory, resource);
     if (resource.topology == nullptr) resource.topology = std::make_shared<const UnitTopology>();
     for (const std::string& id : ghosts[name]) {
       Unit unit;
@@ -128,6 +132,34 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
       ++ghosts_;
     }
     plan.resources.push_back(std::move(resource));
+  }
+}
+
+// The host has cut a card anew, say: a pod may still have the nodes of what is now offered under another
+// name.
+void HeldDevices::WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
+                                         const Inventory& inventory, Resource& resource) const {
+  std::map<std::string, std::string> reasons;  // by card
+  for (const auto& [name, ids] : ghosts) {
+    auto held = held_.find(name);
+    if (name == resource.name || held == held_.end()) continue;
+    for (const std::string& id : ids) {
+      auto pod = held->second.find(id);
+      if (pod == held->second.end()) continue;
+      std::string card = id.substr(0, id.find("::"));
+      reasons[card] = fmt::format("card {} is in use as {}: device {}, pod {}", card, name, id, pod->second);
+    }
+  }
+  if (reasons.empty()) return;
+  for (Unit& unit : resource.units) {
+    for (size_t card : unit.cards) {
+      auto found = reasons.find(inventory.cards[card].id);
+      if (found == reasons.end() || unit.health == Health::kUnhealthy || IsHeld(resource.name, unit.id))
+        continue;
+      unit.health = Health::kUnhealthy;
+      unit.withheld = true;
+      unit.reason = found->second;
+    }
   }
 }
 

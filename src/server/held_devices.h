@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,7 +40,8 @@ class HeldDevices {
 
   // Adds to `plan`, unhealthy: ids of `before` that it lacks, and ids that pods hold and it lacks; and
   // resources for them. A resource of `before` that the settings could still offer stays, even with an empty
-  // list; one that they do not offer any more goes with all its ids. `before` may be null.
+  // list; one that they do not offer any more goes with all its ids. What is offered under another name now
+  // while a pod holds it under the old one is withheld. `before` may be null.
   void Complete(Plan& plan, const Plan* before, const Settings& settings, Clock::time_point now);
 
   // Cards of `inventory` that are gone and may be forgotten: no unit of `plan` with such a card is held.
@@ -49,6 +51,8 @@ class HeldDevices {
   bool Pending() const { return !left_.empty() || !gone_.empty() || ghosts_ > 0; }
 
  private:
+  void WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
+                              const Inventory& inventory, Resource& resource) const;
   bool IsHeld(const std::string& resource, const std::string& id) const;
 
   const Clock::duration linger_;

@@ -42,10 +42,8 @@ bool Overlaps(const Resource& resource) { return resource.overlap == Overlap::kE
 
 }  // namespace
 
-bool Ledger::SetHeld(const HeldIds& held, Clock::time_point asked, bool incomplete) {
+void Ledger::SetHeld(const HeldIds& held, Clock::time_point asked, bool incomplete) {
   known_ = true;
-  HeldIds before = listed_;
-  size_t given_before = given_.size();
   if (incomplete) {
     for (const auto& [resource, ids] : held) {
       for (const auto& [id, pod] : ids) listed_[resource][id] = pod;
@@ -60,14 +58,13 @@ bool Ledger::SetHeld(const HeldIds& held, Clock::time_point asked, bool incomple
     bool listed = resource != held.end() && resource->second.contains(unit.second);
     return listed || asked - when > patience_;
   });
-  return listed_ != before || given_.size() != given_before;
 }
 
 void Ledger::Give(const std::string& resource, const std::vector<std::string>& ids, Clock::time_point now) {
   for (const std::string& id : ids) given_[{resource, id}] = now;
 }
 
-Ledger::Users Ledger::FindUsers(const Plan& plan) {
+Ledger::Users Ledger::FindUsers(const Plan& plan, bool is_new) {
   std::map<UnitKey, std::string> pods;  // of all units in use
   for (const auto& [resource, ids] : listed_) {
     for (const auto& [id, pod] : ids) pods[{resource, id}] = pod;
@@ -76,10 +73,13 @@ Ledger::Users Ledger::FindUsers(const Plan& plan) {
   std::erase_if(cards_, [&](const auto& item) { return !pods.contains(item.first); });
   Users users;
   for (const auto& [key, pod] : pods) {
-    const Resource* resource = plan.Find(key.first);
-    const Unit* unit = resource == nullptr ? nullptr : resource->Find(key.second);
-    if (unit != nullptr && !unit->cards.empty()) cards_[key] = CardsOf(plan, *unit);
     auto known = cards_.find(key);
+    if (is_new || known == cards_.end()) {
+      const Resource* resource = plan.Find(key.first);
+      const Unit* unit = resource == nullptr ? nullptr : resource->Find(key.second);
+      if (unit != nullptr && !unit->cards.empty())
+        known = cards_.insert_or_assign(key, CardsOf(plan, *unit)).first;
+    }
     if (known == cards_.end()) continue;
     for (const std::string& card : known->second) users.try_emplace(card, User{key, pod});
   }
@@ -89,39 +89,54 @@ Ledger::Users Ledger::FindUsers(const Plan& plan) {
 std::shared_ptr<const Plan> Ledger::Withhold(const std::shared_ptr<const Plan>& plan) {
   if (std::none_of(plan->resources.begin(), plan->resources.end(), Overlaps)) {
     said_.clear();
+    base_ = nullptr;
     return plan;
   }
-  Users users = FindUsers(*plan);
-  auto marked = std::make_shared<Plan>(*plan);
-  std::set<UnitKey> withheld;
+  Users users = FindUsers(*plan, plan != base_);
+  std::set<UnitKey> others;
+  for (const auto& [unit, cards] : cards_) {
+    for (const std::string& card : cards) {
+      if (users.at(card).unit.first != unit.first) others.insert(unit);
+    }
+  }
+  if (plan == base_ && users == users_ && others == others_) return marked_;
+  base_ = plan;
+  users_ = std::move(users);
+  others_ = std::move(others);
+  marked_ = plan;
+  std::shared_ptr<Plan> marked;
+  std::vector<Users::const_iterator> user_of;  // by card
+  for (const Card& card : plan->inventory->cards) user_of.push_back(users_.find(NameOf(card)));
   std::map<std::string, int> by_card;
   Users shapes;  // cards in use that have other shapes
-  for (Resource& resource : marked->resources) {
+  for (size_t r = 0; r < plan->resources.size(); ++r) {
+    const Resource& resource = plan->resources[r];
     if (!Overlaps(resource)) continue;
-    for (Unit& unit : resource.units) {
+    for (size_t u = 0; u < resource.units.size(); ++u) {
+      const Unit& unit = resource.units[u];
+      bool is_withheld = false;
       for (size_t index : unit.cards) {
-        std::string card = NameOf(plan->inventory->cards[index]);
-        auto user = users.find(card);
-        if (user == users.end()) continue;
-        shapes.insert(*user);
-        const auto& [name, id] = user->second.unit;
+        auto user = user_of[index];
+        if (user == users_.end()) continue;
+        const auto& [card, by] = *user;
+        shapes.try_emplace(card, by);
+        const auto& [name, id] = by.unit;
         // What is in use itself stays as it is, whoever came first.
-        if (name == resource.name || cards_.contains({resource.name, unit.id}) ||
-            unit.health == Health::kUnhealthy)
+        if (name == resource.name || is_withheld || unit.health == Health::kUnhealthy ||
+            others_.contains({resource.name, unit.id}))
           continue;
-        unit.health = Health::kUnhealthy;
-        unit.withheld = true;
-        unit.reason = ReasonFor(card, name, id, user->second.pod);
-        withheld.insert({resource.name, unit.id});
+        if (marked == nullptr) marked = std::make_shared<Plan>(*plan);
+        Unit& withheld = marked->resources[r].units[u];
+        withheld.health = Health::kUnhealthy;
+        withheld.withheld = true;
+        withheld.reason = ReasonFor(card, name, id, by.pod);
         ++by_card[card];
+        is_withheld = true;
       }
     }
   }
   Say(shapes, by_card);
-  if (plan == base_ && withheld == withheld_) return marked_;
-  base_ = plan;
-  withheld_ = std::move(withheld);
-  marked_ = withheld_.empty() ? plan : std::move(marked);
+  if (marked != nullptr) marked_ = std::move(marked);
   return marked_;
 }
 

@@ -30,8 +30,8 @@ class Ledger {
   explicit Ledger(Clock::duration patience = std::chrono::seconds(30)) : patience_(patience) {}
 
   // The kubelet's answer to a question asked at `asked`. A kubelet that has just started does not know all
-  // its pods: with `incomplete` what it listed before counts, too. True when what is in use has changed.
-  bool SetHeld(const HeldIds& held, Clock::time_point asked, bool incomplete);
+  // its pods: with `incomplete` what it listed before counts, too.
+  void SetHeld(const HeldIds& held, Clock::time_point asked, bool incomplete);
 
   // Allocate is about to give these devices away.
   void Give(const std::string& resource, const std::vector<std::string>& ids, Clock::time_point now);
@@ -51,11 +51,12 @@ class Ledger {
   struct User {
     UnitKey unit;
     std::string pod;  // "namespace/name"; "": not listed yet
+    bool operator==(const User&) const = default;
   };
   // By the name of a card: profile and piece_of or id.
   using Users = std::map<std::string, User>;
 
-  Users FindUsers(const Plan& plan);
+  Users FindUsers(const Plan& plan, bool is_new);
   void Say(const Users& users, const std::map<std::string, int>& withheld);
 
   const Clock::duration patience_;
@@ -63,9 +64,11 @@ class Ledger {
   HeldIds listed_;
   std::map<UnitKey, Clock::time_point> given_;
   std::map<UnitKey, std::set<std::string>> cards_;  // of units in use, also when the plan has them no more
-  std::shared_ptr<const Plan> base_;                // what was marked last, and the result
+  // What was marked last, for whom, and the result.
+  std::shared_ptr<const Plan> base_;
+  Users users_;
+  std::set<UnitKey> others_;  // units in use on cards that count as used in another shape
   std::shared_ptr<const Plan> marked_;
-  std::set<UnitKey> withheld_;
   std::map<std::string, UnitKey> said_;  // cards that are in use, as the log knows
 };
 

@@ -149,9 +149,7 @@ TEST(Profile, WithErrorsIsNotInUse) {
       LoadSettingsFromText("", "cleave.toml", {{"x.toml", std::string(kHead) + "what = 1"}}, diagnostics);
   EXPECT_FALSE(diagnostics.ok());
   for (const Profile& profile : settings.profiles) {
-    if (profile.name == "x") {
-      EXPECT_FALSE(settings.Active(profile));
-    }
+    EXPECT_FALSE(profile.name == "x" && settings.Active(profile));
   }
 }
 

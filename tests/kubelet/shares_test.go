@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+	pluginapi "k8s.io/kubelet/pkg/apis/deviceplugin/v1beta1"
+
 	"cleave.test/kubelet/harness"
 )
 
@@ -105,6 +108,49 @@ func TestFewerShares(t *testing.T) {
 	k.Readmit(pod) // panics in the device manager when an id in use is missing
 }
 
+// The host cuts a GPU anew, two instances into four, while a pod holds one of the two: the new ones are offered under
+// their own name, and the old ids stay listed, unhealthy, as long as the pod is there.
+func TestTheHostCutsACardAnew(t *testing.T) {
+	const halfBiren = "birentech.com/1-2-gpu"
+	m := harness.Unpack(t, "vendors/biren-runc-svi")
+	k, c := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m},
+		map[string]int64{wholeBiren: 2, halfBiren: 2, quarterBiren: 4})
+	pod := k.MustAdmit(one(halfBiren, 1))
+	held := k.Held(pod, "c0")
+	const gpu = "sys/devices/pci0000:40/0000:40:01.0/0000:41:00.0/0000:42:00.0/0000:43:00.0/biren/"
+	for n, name := range []string{"card_8", "card_9"} {
+		m.Write("dev/biren/"+name, "")
+		m.Write(gpu+name+"/dev", fmt.Sprintf("240:%d\n", 8+n))
+		m.Link(gpu+name+"/device", "../..")
+		m.Link("sys/class/biren/"+name, "../../"+strings.TrimPrefix(gpu, "sys/")+name)
+	}
+	// All but the one whose node the pod has.
+	recut := func() {
+		t.Helper()
+		k.Await(quarterBiren, harness.Count{Capacity: 8, Allocatable: 7})
+		want(t, "withheld", k.Sick(quarterBiren), held)
+	}
+	recut()
+	k.Await(halfBiren, harness.Count{Capacity: 2, Allocatable: 0})
+	want(t, "old ids", k.Sick(halfBiren), []string{"card_1", "card_2"})
+	want(t, "instances that the pod holds", k.Held(pod, "c0"), held)
+	k.Readmit(pod) // panics in the device manager when an id in use is missing
+	want(t, "an old instance is admitted", k.Admit(one(halfBiren, 1)).Admit, false)
+	next := k.MustAdmit(one(quarterBiren, 3))
+	other := map[string]string{"card_1": "card_2", "card_2": "card_1"}[held[0]]
+	want(t, "nodes of new instances", nodePaths(k, next, "c0"), []string{"/dev/biren/" + other, "/dev/biren/card_8", "/dev/biren/card_9"})
+
+	// And over a restart of cleave, which then knows of the old instance from the pod-resources API alone.
+	c.Stop()
+	harness.StartCleave(t, harness.CleaveOptions{Machine: m})
+	recut()
+	k.Await(halfBiren, harness.Count{Capacity: 1, Allocatable: 0})
+	want(t, "old ids", k.Sick(halfBiren), held)
+	k.Readmit(pod)
+	k.Delete(pod)
+	k.Await(quarterBiren, harness.All(8))
+}
+
 // Devices without hardware, on a node without cards.
 func TestCounted(t *testing.T) {
 	const slot = "example.com/slot"
@@ -138,4 +184,22 @@ func TestTheLongestList(t *testing.T) {
 	}
 	k, _ := start(t, harness.KubeletOptions{}, harness.CleaveOptions{Machine: m, Config: config(most)}, map[string]int64{slot: int64(most)})
 	want(t, "devices", len(k.Held(k.MustAdmit(one(slot, 3)), "c0")), 3)
+}
+
+// Where the limit is in the device manager itself: a list of 4 MiB, and one byte more.
+func TestTheLongestListOfTheDeviceManager(t *testing.T) {
+	list := func(bytes int) *pluginapi.Device {
+		device := harness.FakeDevice("")
+		for range 3 { // the length of the length is part of it
+			rest := bytes - proto.Size(&pluginapi.ListAndWatchResponse{Devices: []*pluginapi.Device{device}})
+			device.ID = strings.Repeat("x", len(device.ID)+rest)
+		}
+		want(t, "bytes", proto.Size(&pluginapi.ListAndWatchResponse{Devices: []*pluginapi.Device{device}}), bytes)
+		return device
+	}
+	k := harness.StartKubelet(t, harness.KubeletOptions{})
+	plugin := harness.StartPlugin(t, fake, "fake.sock", list(4<<20))
+	k.Await(fake, harness.All(1))
+	plugin.Announce(list(4<<20 + 1))
+	k.Await(fake, harness.Count{Capacity: 1, Allocatable: 0}) // it has cut the plugin off
 }

@@ -101,6 +101,26 @@ TEST_F(HeldDevicesTest, NothingIsAddedWhenNothingIsMissing) {
   EXPECT_FALSE(held_.Pending());
 }
 
+// A card that a pod holds under a name that the machine does not lead to any more is not given away under the
+// new one.
+TEST_F(HeldDevicesTest, WhatIsHeldUnderAnotherNameIsWithheld) {
+  settings_ = testing::GizmoSettings(R"(
+    [[resource]]
+    name = "example.com/old"
+    where = { index = 9 }
+  )");
+  Answer({{"example.com/old", {Id(1), Id(2) + "::0"}}, {kResource, {Id(2)}}, {"other.com/gpu", {Id(0)}}});
+  Look();
+  EXPECT_THAT(Ids(true), ElementsAre(Id(0), Id(2))) << "what is held itself stays as it is";
+  const Unit& withheld = *plan_->Find(kResource)->Find(Id(1));
+  EXPECT_TRUE(withheld.withheld);
+  EXPECT_EQ(withheld.reason,
+            "card " + Id(1) + " is in use as example.com/old: device " + Id(1) + ", pod default/pod");
+  Answer({});
+  Look();
+  EXPECT_THAT(Ids(true), ElementsAre(Id(0), Id(1), Id(2)));
+}
+
 // At start: a pod holds a card that is not there.
 TEST_F(HeldDevicesTest, HeldIdsComeBackUnhealthy) {
   Answer({{kResource, {Id(0), "0000:77:00.0"}}});

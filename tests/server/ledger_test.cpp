@@ -183,10 +183,14 @@ TEST_F(LedgerTest, AUnitThatThePlanHasNoMoreStillHoldsItsCard) {
 }
 
 TEST_F(LedgerTest, TheSamePlanStaysTheSame) {
-  Listed({{kHalf, Id(0, 1)}});
+  Give(kHalf, Id(0, 0));
+  EXPECT_THAT(Find(kWhole, Id(0)).reason, HasSubstr("device " + Id(0, 0) + ", given a moment ago"));
+  now_ += seconds(1);
+  Listed({{kHalf, Id(0, 0)}});
   std::shared_ptr<const Plan> first = ledger_.Withhold(base_);
+  EXPECT_THAT(first->Find(kWhole)->Find(Id(0))->reason, HasSubstr("pod default/pod"));
   EXPECT_EQ(ledger_.Withhold(base_), first);
-  Listed({{kHalf, Id(0, 1)}, {kHalf, Id(0, 0)}});
+  Listed({{kHalf, Id(0, 0)}, {kHalf, Id(0, 1)}});
   EXPECT_EQ(ledger_.Withhold(base_), first) << "the same units are withheld";
 }
 
