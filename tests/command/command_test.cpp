@@ -102,9 +102,9 @@ TEST(Command, CheckRefusesWhatTheKubeletWould) {
   EXPECT_EQ(id.code, 1);
   EXPECT_THAT(id.err, HasSubstr("x.toml:3:6: device id '"));
   EXPECT_THAT(id.err, HasSubstr("those cards would not be offered"));
-  Result name = check("name = \"example.com/x {card_type}\"\n");
+  Result name = check("name = \"example.com/{serial}{serial}{serial}{serial}\"\n");
   EXPECT_EQ(name.code, 1);
-  EXPECT_THAT(name.err, HasSubstr("x.toml:2:8: resource name 'example.com/x n300'"));
+  EXPECT_THAT(name.err, HasSubstr("x.toml:2:8: resource name 'example.com/010001461190302B0"));
   // One file serves many nodes, so it is wrong here as well.
   Result elsewhere = check("name = \"kubernetes.io/x\"\nnodes = [\"other-*\"]\n");
   EXPECT_EQ(elsewhere.code, 1);

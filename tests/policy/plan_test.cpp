@@ -162,7 +162,7 @@ TEST(Plan, OverlapIsAnErrorWithAPlace) {
   Planned planned = PlanOf(
       *root, "[[resource]]\nname = \"a.com/x\"\n[[resource]]\nname = \"a.com/y\"\nwhere = { numa = 0 }\n");
   EXPECT_THAT(planned.diagnostics.Text(),
-              HasSubstr("cleave.toml:3:1: card 0000:31:00.0 is offered as a.com/x and as a.com/y"));
+              HasSubstr("cleave.toml:3:1: card 0000:31:00.0 (and 1 more) is offered as a.com/x and as a.com/y"));
   Planned twice = PlanOf(*root,
                          "[[resource]]\nname = \"a.com/x\"\nwhere = { numa = 0 }\n[[resource]]\nname = "
                          "\"a.com/x\"\nwhere = { numa = 1 }\n");
