@@ -43,6 +43,9 @@ void NoteSilentAttributes(const Settings& settings, const std::vector<std::strin
     if (std::find(files.begin(), files.end(), profile.file) == files.end()) continue;
     for (const Entries& entries : profile.entries) {
       for (const Attribute& attribute : entries.attributes) {
+        bool asked = std::any_of(attribute.rules.begin(), attribute.rules.end(),
+                                 [](const AttributeRule& rule) { return rule.when.empty(); });
+        if (!asked) continue;  // each rule is for some cards only
         size_t cards = 0;
         bool found = false;
         for (const Card& card : inventory.cards) {

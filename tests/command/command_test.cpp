@@ -102,9 +102,13 @@ TEST(Command, CheckRefusesWhatTheKubeletWould) {
   EXPECT_EQ(id.code, 1);
   EXPECT_THAT(id.err, HasSubstr("x.toml:3:6: device id '"));
   EXPECT_THAT(id.err, HasSubstr("those cards would not be offered"));
-  Result name = check("name = \"example.com/{serial}{serial}{serial}{serial}\"\n");
+  Result name = check("name = \"example.com/{pci.address}\"\n");
   EXPECT_EQ(name.code, 1);
-  EXPECT_THAT(name.err, HasSubstr("x.toml:2:8: resource name 'example.com/010001461190302B0"));
+  EXPECT_THAT(name.err, HasSubstr("x.toml:2:8: resource name 'example.com/0000:31:00.0'"));
+  // As it is written, whatever a card says.
+  Result never = check("name = \"example.com/x {card_type}\"\n");
+  EXPECT_EQ(never.code, 1);
+  EXPECT_THAT(never.err, HasSubstr("x.toml:2:8: resource name 'example.com/x {card_type}'"));
   // One file serves many nodes, so it is wrong here as well.
   Result elsewhere = check("name = \"kubernetes.io/x\"\nnodes = [\"other-*\"]\n");
   EXPECT_EQ(elsewhere.code, 1);
@@ -116,6 +120,33 @@ TEST(Command, CheckRefusesWhatTheKubeletWould) {
   Result nameless = check("prefer = \"closest\"\n");
   EXPECT_EQ(nameless.code, 1);
   EXPECT_THAT(nameless.err, HasSubstr("1 problem;"));
+}
+
+// With the cards of a machine check knows more of a profile than its text.
+TEST(Command, CheckTriesAProfileOnTheCards) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "x.toml", R"toml(schema = 1
+name = "x"
+default = false
+[entries]
+class = "ve"
+name = "ve[0-9]+"
+pci = { vendor = 0x1bcf }
+id = "{pci.address}"
+[entries.attributes]
+model = { read = "no_such_file" }
+[container]
+env = { MODEL = "{model}" }
+[[resource]]
+name = "example.com/ve"
+)toml");
+  Result ran = Cleave("check --profile " + (dir / "x.toml") + Machine("nec-ve8-skx"));
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("x.toml:12:17: \"{model}\" has no value for 0000:1b:00.0 and 7 more of "
+                                 "example.com/ve: a pod that gets it would be refused"));
+  EXPECT_THAT(ran.err, HasSubstr("1 problem; pods would be refused"));
+  Result plan = Cleave("plan --profile " + (dir / "x.toml") + Machine("nec-ve8-skx"));
+  EXPECT_THAT(plan.out, HasSubstr("x.toml:10:1: attribute 'model' has no value on any of 8 cards"));
 }
 
 TEST(Command, CheckReadsAProfile) {
@@ -155,26 +186,6 @@ TEST_F(PreferCommand, ChoosesALinkedPair) {
             Json({"0000:b1:00.0", "0000:ca:00.0"}));
   EXPECT_EQ(Prefer("-n 2 --must-include 0000:ca:00.0")["chosen"], Json({"0000:b1:00.0", "0000:ca:00.0"}));
   EXPECT_EQ(Prefer("-n 4")["score"], 420 + 420 + 210 + 210 + 10 + 10);
-}
-
-TEST_F(PreferCommand, WhatMustBeIncludedCountsAsAvailable) {
-  Result result =
-      Cleave("prefer tenstorrent.com/n300 -n 2 --available 0000:31:00.0 --must-include 0000:ca:00.0" +
-             Machine("tenstorrent-4x-n300"));
-  EXPECT_THAT(result.out, StartsWith("2 of 2 available tenstorrent.com/n300: score"));
-}
-
-// Of devices of several cards each line is a mean, and the lines add up to the score.
-TEST_F(PreferCommand, PairsOfGroupsAddUp) {
-  std::string links =
-      "path = \"" + testing::SourcePath("tests/machines/cluster-descriptors/t3k_cluster_desc.yaml");
-  testing::WriteFile(dir_ / "pairs.toml", "[[links]]\nsource = \"tt-cluster-descriptor\"\n" + links +
-                                              "\"\n[[resource]]\nname = \"example.com/pair\"\n"
-                                              "unit = \"group\"\ngroup_by = \"numa\"\nsize = 2\n");
-  Result result = Cleave("prefer example.com/pair -n 2 --config " + (dir_ / "pairs.toml") +
-                         Machine("tenstorrent-4x-n300"));
-  EXPECT_THAT(result.out, HasSubstr("score 110, proven best")) << result.err;
-  EXPECT_THAT(result.out, HasSubstr("  110: mean over 4 pairs of cards: PCI tree 10, ethernet +100\n"));
 }
 
 TEST_F(PreferCommand, RefusesWhatCannotBe) {

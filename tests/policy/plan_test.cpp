@@ -161,8 +161,9 @@ TEST(Plan, OverlapIsAnErrorWithAPlace) {
   auto root = LoadMachine("tenstorrent-4x-n300");
   Planned planned = PlanOf(
       *root, "[[resource]]\nname = \"a.com/x\"\n[[resource]]\nname = \"a.com/y\"\nwhere = { numa = 0 }\n");
-  EXPECT_THAT(planned.diagnostics.Text(),
-              HasSubstr("cleave.toml:3:1: card 0000:31:00.0 (and 1 more) is offered as a.com/x and as a.com/y"));
+  EXPECT_THAT(
+      planned.diagnostics.Text(),
+      HasSubstr("cleave.toml:3:1: card 0000:31:00.0 (and 1 more) is offered as a.com/x and as a.com/y"));
   Planned twice = PlanOf(*root,
                          "[[resource]]\nname = \"a.com/x\"\nwhere = { numa = 0 }\n[[resource]]\nname = "
                          "\"a.com/x\"\nwhere = { numa = 1 }\n");
@@ -223,6 +224,21 @@ unit = "partition"
             "card_6\nbirentech.com/gpu: card_0 card_7\n");
   const Resource* quarters = planned.plan.Find("birentech.com/1-4-gpu");
   EXPECT_EQ(quarters->topology->Affinity(0, 1), 80) << "pieces of one card";
+}
+
+TEST(Plan, DiffSaysWhatTheServerMustDo) {
+  auto root = LoadMachine("tt-mixed-2numa");
+  Planned before = PlanOf(*root);
+  EXPECT_TRUE(Diff(before.plan, PlanOf(*root).plan).empty());
+  std::string function =
+      root->Resolve("sys/bus/pci/devices/" + before.plan.Find("tenstorrent.com/n150")->units[0].id).value();
+  root->AddFile(function + "/config", std::string(64, '\xff'));
+  Planned after = PlanOf(
+      *root, "drop = [\"*/n300\"]\n[[resource]]\nname = \"a.com/x\"\nwhere = { card_type = \"p150a\" }\n");
+  PlanDiff diff = Diff(before.plan, after.plan);
+  EXPECT_THAT(diff.added, ElementsAre("a.com/x"));
+  EXPECT_THAT(diff.changed, ElementsAre("tenstorrent.com/n150"));
+  EXPECT_THAT(diff.removed, ElementsAre("tenstorrent.com/n300", "tenstorrent.com/p150a"));
 }
 
 TEST(Plan, AtMostSoMany) {

@@ -226,8 +226,10 @@ TEST(Overlapping, OnlyWhereAllResourcesSaySo) {
   EXPECT_THAT(both.plan.Find("a.com/whole")->units, SizeIs(4));
   EXPECT_THAT(both.plan.Find("a.com/half")->units, SizeIs(8));
   EXPECT_EQ(both.plan.Find("tenstorrent.com/n300"), nullptr) << "profiles offer what is left";
-  EXPECT_THAT(PlanOf(*root, whole + half).diagnostics.Text(),
-              HasSubstr("cleave.toml:4:1: card 0000:31:00.0 (and 3 more) is offered as a.com/whole and as a.com/half"));
+  EXPECT_THAT(
+      PlanOf(*root, whole + half).diagnostics.Text(),
+      HasSubstr(
+          "cleave.toml:4:1: card 0000:31:00.0 (and 3 more) is offered as a.com/whole and as a.com/half"));
   EXPECT_THAT(PlanOf(*root, half + whole).diagnostics.Text(), HasSubstr("unless all of them have overlap"));
 }
 
