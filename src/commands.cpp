@@ -148,7 +148,10 @@ int RunTopology(const TopologyOptions& options) {
   } else if (options.json) {
     Print(TopologyJson(inventory, graph));
   } else {
-    Print(options.matrix ? RenderMatrix(inventory, graph) : RenderTree(inventory, graph));
+    std::vector<std::string> nics = {"infiniband"};
+    for (const Resource& one : view->plan.resources)
+      nics.insert(nics.end(), one.near.begin(), one.near.end());
+    Print(options.matrix ? RenderMatrix(inventory, graph, nics) : RenderTree(inventory, graph));
   }
   return 0;
 }

@@ -260,6 +260,9 @@ std::string PreferText(const PreferReport& preferred) {
   for (size_t index : choice.units) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));
+    if (resource.topology != nullptr && resource.topology->Near(index) > 0)
+      text += fmt::format("  {}  {:g} for the nearest network card\n", std::string(one.id.size(), ' '),
+                          resource.topology->Near(index));
     if (one.health == Health::kUnhealthy)
       text += fmt::format("  {}  is not healthy: {}\n", std::string(one.id.size(), ' '), one.reason);
   }

@@ -168,6 +168,15 @@ void CheckUnitKeys(TableReader& reader, const ResourceSpec& spec) {
   }
   if (spec.strict && spec.same_card == SameCard::kAllow)
     reader.ErrorAt("strict", "'strict' in [[resource]] is for same_card = \"forbid\" or \"require\"");
+  for (const std::string& kind : spec.near) {
+    if (kind != "net" && kind != "infiniband")
+      reader.ErrorAt("near",
+                     fmt::format("'near' in [[resource]] must be \"net\" or \"infiniband\", not '{}'", kind));
+  }
+  bool by_affinity = spec.prefer == Preference::kClosest && spec.same_card == SameCard::kAllow;
+  if (!spec.near.empty() && (!by_affinity || spec.unit == UnitKind::kCount || spec.unit == UnitKind::kShare))
+    reader.ErrorAt("near",
+                   "'near' in [[resource]] is for cards, groups and partitions with prefer = \"closest\"");
   bool by_links = spec.group_by == std::vector<std::string>{"links"};
   if (by_links && spec.size != 2 && spec.size != 4) {
     reader.Error(reader.Pos(), "[[resource]] with group_by = \"links\" needs size = 2 or size = 4");
@@ -319,6 +328,7 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   spec.prefer =
       static_cast<Preference>(reader.OneOf("prefer", PreferenceNames()).value_or(static_cast<size_t>(usual)));
   spec.same_card = static_cast<SameCard>(reader.OneOf("same_card", SameCardNames()).value_or(0));
+  spec.near = reader.Strings("near");
   spec.strict = reader.Bool("strict").value_or(false);
   spec.overlap = static_cast<Overlap>(reader.OneOf("overlap", OverlapNames()).value_or(0));
   spec.nodes = reader.Strings("nodes");

@@ -105,6 +105,7 @@ struct ResourceSpec {
   std::optional<TextTemplate> id;     // of a unit; default: the card's id, or the group's values
   Preference prefer = Preference::kClosest;  // of shares by default kPacked
   SameCard same_card = SameCard::kAllow;     // with unit "share" and "partition"
+  std::vector<std::string> near;             // "net", "infiniband": network cards to be near to
   bool strict = false;                       // Allocate refuses what breaks same_card
   Overlap overlap = Overlap::kError;         // kExclusive: each card in one of its resources at a time
   std::vector<std::string> nodes;            // shell patterns for names of nodes; empty: every node

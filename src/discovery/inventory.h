@@ -52,6 +52,9 @@ struct PciFunction {
   std::optional<int> numa_node;          // as the kernel says; its -1 is nullopt
   std::vector<int> numa_nodes;           // that node, else the nodes of its local CPUs; empty: unknown
   std::string link;                      // "16.0 GT/s x16" as it runs now; "" unknown
+  std::vector<std::string> rdma;         // of a network card: what it is called in /sys/class/infiniband
+  // A network controller by its class code.
+  bool IsNic() const { return class_code && *class_code >> 16 == 0x02; }
   bool operator==(const PciFunction&) const = default;
 };
 

@@ -160,6 +160,11 @@ std::vector<PciFunction> ReadFunctions(const HostRoot& root, SeenFunctions& seen
       function.device = ReadInt(root, path + "/device");
     }
     function.driver = LinkName(root, path + "/driver");
+    if (function.IsNic()) {
+      // Not what is in net/: an interface that was given to a pod is not seen there.
+      absl::StatusOr<std::vector<std::string>> rdma = root.List(path + "/infiniband");
+      function.rdma = rdma.ok() ? *rdma : std::vector<std::string>();
+    }
     bool complete = function.class_code && function.vendor && function.device;
     if (root.live() && complete) seen.emplace(name, SeenFunction{folder->identity, function});
     functions.push_back(std::move(function));

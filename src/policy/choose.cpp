@@ -25,7 +25,11 @@ std::vector<size_t> FindAlike(const UnitTopology& topology) {
   std::vector<std::vector<size_t>> above(places);  // subtrees by number
   std::vector<char> seen(places, 0);
   size_t number = 0;
-  for (size_t unit = 0; unit < topology.size; ++unit) ++units_at[topology.Place(unit)];
+  std::vector<double> near(places, 0);
+  for (size_t unit = 0; unit < topology.size; ++unit) {
+    ++units_at[topology.Place(unit)];
+    near[topology.Place(unit)] = topology.Near(unit);  // of one place all are the same
+  }
   for (const auto& level : topology.subtrees) {
     for (const std::vector<size_t>& units : level) {
       for (size_t unit : units) {
@@ -38,7 +42,7 @@ std::vector<size_t> FindAlike(const UnitTopology& topology) {
   auto between = [&](size_t a, size_t b) { return topology.affinity[a * places + b]; };
   auto same = [](double a, double b) { return std::abs(a - b) <= kSameScore; };
   auto alike = [&](size_t a, size_t b) {
-    if (above[a] != above[b]) return false;
+    if (above[a] != above[b] || near[a] != near[b]) return false;
     for (size_t one : {a, b}) {
       if (units_at[one] > 1 && !same(between(one, one), between(a, b))) return false;
     }
@@ -92,8 +96,11 @@ Choice Choose(Preference, const UnitTopology& topology, const ChoiceRequest& req
 double Score(const UnitTopology& topology, const std::vector<size_t>& units) {
   size_t places = topology.Places();
   std::vector<double> count(places, 0);
-  for (size_t unit : units) ++count[topology.Place(unit)];
   double score = 0;
+  for (size_t unit : units) {
+    ++count[topology.Place(unit)];
+    score += topology.Near(unit);
+  }
   for (size_t a = 0; a < places; ++a) {
     if (count[a] == 0) continue;
     if (count[a] > 1) score += topology.affinity[a * places + a] * count[a] * (count[a] - 1) / 2;

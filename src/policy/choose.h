@@ -25,6 +25,8 @@ struct UnitTopology {
   // p x p, symmetric; the diagonal is what two units of one place have in common, and does not count where a
   // place has one unit. A set's score is the sum over its pairs of units.
   std::vector<double> affinity;
+  // Of each unit, what it adds to a score by itself: how near it is to a network card. Empty: nothing.
+  std::vector<double> near;
   // Subtrees of the machine, level by level from the root down: for each the units with a card in it. Those
   // that hold all units or a single one are left out, they never tell two choices apart.
   std::vector<std::vector<std::vector<size_t>>> subtrees;
@@ -35,6 +37,7 @@ struct UnitTopology {
 
   size_t Places() const { return place.empty() ? size : places; }
   size_t Place(size_t unit) const { return place.empty() ? unit : place[unit]; }
+  double Near(size_t unit) const { return near.empty() ? 0 : near[unit]; }
   double Affinity(size_t a, size_t b) const { return affinity[Place(a) * Places() + Place(b)]; }
 };
 
@@ -62,7 +65,7 @@ struct Choice {
 // Threads: any. Deterministic: the same request has the same answer.
 Choice Choose(Preference preference, const UnitTopology& topology, const ChoiceRequest& request);
 
-// Sum over the pairs of `units`, which are different.
+// Sum over the pairs of `units`, which are different, and over what each adds by itself.
 double Score(const UnitTopology& topology, const std::vector<size_t>& units);
 
 }  // namespace cleave

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -67,8 +68,9 @@ class Knapsack {
   explicit Knapsack(size_t digits) : digits_(digits) {}
 
   // Units that hang on one node: which of them is all the same, so the first ones are taken.
+  // `own`: what an open one adds to a score by itself.
   Table Group(const std::vector<size_t>& must, const std::vector<size_t>& open, double weight, double reach,
-              size_t most) const {
+              double own, size_t most) const {
     Table table;
     table.least = must.size();
     size_t rows = std::min(open.size(), most - must.size()) + 1;
@@ -89,7 +91,7 @@ class Knapsack {
     for (size_t unit : must) set(0, unit);
     for (size_t row = 0; row < rows; ++row) {
       auto count = static_cast<double>(must.size() + row);
-      table.scores.push_back(weight * count * (count - 1) / 2);
+      table.scores.push_back(weight * count * (count - 1) / 2 + own * static_cast<double>(row));
       table.reaches.push_back(reach * static_cast<double>(row));
       if (row == 0) continue;
       std::copy_n(table.bits.begin() + static_cast<std::ptrdiff_t>((row - 1) * table.words), table.words,
@@ -281,8 +283,19 @@ Choice ChooseOnTree(const UnitTopology& topology, const AffinityTree& tree, cons
     const AffinityTree::Node& node = tree.nodes[index];
     Place& place = places[index];
     size_t own = place.must.size() + place.open.size();
-    if (own > 0) {
-      add(index, knapsack.Group(place.must, place.open, node.weight, place.reach, request.size),
+    // Those that are worth something else by themselves are a group of their own.
+    if (!topology.near.empty()) {
+      std::map<double, std::vector<size_t>> by_worth;
+      for (size_t unit : place.open) by_worth[topology.Near(unit)].push_back(unit);
+      if (!place.must.empty()) {
+        Table table = knapsack.Group(place.must, {}, node.weight, place.reach, 0, request.size);
+        for (size_t unit : place.must) table.scores[0] += topology.Near(unit);
+        add(index, std::move(table), place.must.size(), place.must.size());
+      }
+      for (const auto& [worth, units] : by_worth)
+        add(index, knapsack.Group({}, units, node.weight, place.reach, worth, request.size), 0, units.size());
+    } else if (own > 0) {
+      add(index, knapsack.Group(place.must, place.open, node.weight, place.reach, 0, request.size),
           place.must.size(), own);
     }
     if (index == 0) break;

@@ -51,9 +51,12 @@ void Selection::FindKinds() {
     for (size_t b = 0; b < model.size(); ++b)
       affinity_[a * model.size() + b] = topology_.Affinity(model[a], a == b ? second[b] : model[b]);
     if (capacity_[a] == 1) affinity_[a * model.size() + a] = 0;
+    near_.push_back(topology_.Near(model[a]));
+    gain_[a] = near_[a];
     for (size_t unit : must_) gain_[a] += topology_.Affinity(model[a], unit);
   }
   for (size_t i = 0; i < must_.size(); ++i) {
+    score_ += topology_.Near(must_[i]);
     for (size_t j = 0; j < i; ++j) score_ += topology_.Affinity(must_[i], must_[j]);
   }
 }
@@ -61,6 +64,7 @@ void Selection::FindKinds() {
 void Selection::FindReach() {
   reach_of_ = gain_;  // that of the must-include ones
   for (size_t kind = 0; kind < kinds(); ++kind) {
+    reach_of_[kind] -= near_[kind];
     const double* row = &affinity_[kind * kinds()];
     for (size_t other = 0; other < kinds(); ++other)
       reach_of_[kind] += row[other] * static_cast<double>(capacity_[other] - (other == kind ? 1 : 0));

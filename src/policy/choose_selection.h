@@ -78,6 +78,7 @@ class Selection {
   std::vector<size_t> kind_of_open_;
   std::vector<size_t> capacity_;
   std::vector<double> affinity_;  // kinds x kinds
+  std::vector<double> near_;      // what one adds by itself
   std::vector<double> gain_;
   std::vector<size_t> taken_;
   size_t to_take_ = 0;

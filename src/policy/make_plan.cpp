@@ -321,6 +321,7 @@ class Planner {
     resource.unit = spec.unit;
     resource.prefer = spec.prefer;
     resource.same_card = spec.same_card;
+    resource.near = spec.near;
     resource.strict = spec.strict;
     resource.overlap = spec.overlap;
     resource.memory = spec.memory;

@@ -48,6 +48,7 @@ struct Resource {
   UnitKind unit = UnitKind::kCard;
   Preference prefer = Preference::kClosest;
   SameCard same_card = SameCard::kAllow;
+  std::vector<std::string> near;                 // network cards to be near to, see Graph::NicAffinity()
   bool strict = false;                           // Allocate refuses what breaks same_card
   Overlap overlap = Overlap::kError;             // kExclusive: its cards may be in other resources, too
   std::string memory;                            // attribute that {share.memory} is a part of

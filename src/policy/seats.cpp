@@ -80,14 +80,14 @@ void Arrange(const Inventory& inventory, const Graph& graph, const Weights& weig
     seats->units[place->second].push_back(i);
     seats->of_unit.push_back(place->second);
   }
-  seats->topology = MakeUnitTopology(graph, firsts);
+  seats->topology = MakeUnitTopology(graph, firsts, resource.near);
   bool alone = firsts.size() == resource.units.size();
   if (alone) {
     resource.topology = seats->topology;
   } else if (resource.unit == UnitKind::kShare) {
     resource.topology = OfShares(*seats);
   } else {
-    resource.topology = MakeUnitTopology(graph, resource.units);
+    resource.topology = MakeUnitTopology(graph, resource.units, resource.near);
   }
   resource.seats = std::move(seats);
 }

@@ -273,7 +273,8 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
   return units;
 }
 
-std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const std::vector<Unit>& units) {
+std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const std::vector<Unit>& units,
+                                                     const std::vector<std::string>& near) {
   auto topology = std::make_shared<UnitTopology>();
   size_t n = units.size();
   topology->size = n;
@@ -287,6 +288,13 @@ std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const s
       double mean = sum / static_cast<double>(units[a].cards.size() * units[b].cards.size());
       topology->affinity[a * n + b] = mean;
       topology->affinity[b * n + a] = mean;
+    }
+  }
+  if (!near.empty()) {
+    for (const Unit& unit : units) {
+      double sum = 0;
+      for (size_t card : unit.cards) sum += graph.NicAffinity(card, near);
+      topology->near.push_back(sum / static_cast<double>(unit.cards.size()));
     }
   }
   const std::vector<Vertex>& tree = graph.tree();

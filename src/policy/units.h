@@ -31,8 +31,10 @@ std::vector<Unit> MakeCountedUnits(const std::string& stem, int64_t count);
 absl::StatusOr<int64_t> NumberFrom(const TextTemplate& text, const TextTemplate::Lookup& lookup,
                                    int64_t least);
 
-// How units stand to each other: the affinity of two is the mean over their pairs of cards.
-std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const std::vector<Unit>& units);
+// How units stand to each other: the affinity of two is the mean over their pairs of cards. `near`: network
+// cards that they had better be near to.
+std::shared_ptr<const UnitTopology> MakeUnitTopology(const Graph& graph, const std::vector<Unit>& units,
+                                                     const std::vector<std::string>& near);
 
 }  // namespace cleave
 

@@ -128,7 +128,11 @@ struct Graph::Impl {
         facts(FactsOf(inventory, paths)),
         tree(BuildMachineTree(inventory)),
         affinity(inventory, tree, weights),
-        links(AllLinks(std::move(given), facts, weights)) {
+        links(AllLinks(std::move(given), facts, weights)),
+        values(weights) {
+    for (size_t i = 0; i < inventory.functions.size(); ++i) {
+      if (inventory.functions[i].IsNic()) nics.push_back({i, !inventory.functions[i].rdma.empty()});
+    }
     for (const Link& link : links) {
       Joint joint{.from = link.from,
                   .to = link.to,
@@ -165,6 +169,12 @@ struct Graph::Impl {
   TreeAffinities affinity;
   std::vector<Link> links;
   std::vector<Joint> joints;  // by from and to
+  struct Nic {
+    size_t function = 0;
+    bool is_rdma = false;
+  };
+  std::vector<Nic> nics;
+  Weights values;
 };
 
 Graph::Graph(const Inventory& inventory, std::vector<Link> links, const Weights& weights)
@@ -179,6 +189,48 @@ const std::vector<Vertex>& Graph::tree() const { return impl_->tree.vertices; }
 size_t Graph::CardVertex(size_t card) const { return impl_->tree.card_vertex[card]; }
 Relation Graph::FunctionRelation(size_t a, size_t b) const { return impl_->paths.Between(a, b); }
 double Graph::TreeAffinity(size_t a, size_t b) const { return impl_->affinity.Between(a, b); }
+
+Relation Graph::ToFunction(size_t card, size_t function) const {
+  int own = impl_->facts[card].function;
+  if (own < 0) return Relation::kNumaUnknown;
+  return impl_->paths.Between(static_cast<size_t>(own), function);
+}
+
+std::vector<size_t> Graph::Nics(const std::vector<std::string>& kinds) const {
+  bool any = std::find(kinds.begin(), kinds.end(), "net") != kinds.end();
+  bool rdma = std::find(kinds.begin(), kinds.end(), "infiniband") != kinds.end();
+  std::vector<size_t> found;
+  for (const Impl::Nic& nic : impl_->nics) {
+    if (any || (rdma && nic.is_rdma)) found.push_back(nic.function);
+  }
+  return found;
+}
+
+double Graph::NicAffinity(size_t card, const std::vector<std::string>& kinds) const {
+  const Weights& weights = impl_->values;
+  double best = 0;
+  for (size_t nic : Nics(kinds)) {
+    switch (ToFunction(card, nic)) {
+      case Relation::kSelf:
+      case Relation::kSameDevice:
+      case Relation::kSameSwitch:
+        best = std::max(best, weights.same_switch);
+        break;
+      case Relation::kSameRootPort:
+        best = std::max(best, weights.same_root_port);
+        break;
+      case Relation::kSameHostBridge:
+        best = std::max(best, weights.same_host_bridge);
+        break;
+      case Relation::kSameNuma:
+        best = std::max(best, weights.same_numa);
+        break;
+      default:
+        break;
+    }
+  }
+  return best;
+}
 
 Relation Graph::CardRelation(size_t a, size_t b) const {
   if (a == b) return Relation::kSelf;

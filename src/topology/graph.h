@@ -70,6 +70,16 @@ class Graph {
 
   // Of two entries of Inventory::functions.
   Relation FunctionRelation(size_t a, size_t b) const;
+  // Of a card and an entry of Inventory::functions that is not the card itself; kNumaUnknown for a card
+  // without a function.
+  Relation ToFunction(size_t card, size_t function) const;
+
+  // What the nearest of the network cards is worth to a card, by what they have in common: as much as another
+  // card there; 0 when that is not even a NUMA node. `kinds`: "net" (any), "infiniband" (RDMA). For a card
+  // that is a network card itself, it.
+  double NicAffinity(size_t card, const std::vector<std::string>& kinds) const;
+  // Entries of Inventory::functions, in their order.
+  std::vector<size_t> Nics(const std::vector<std::string>& kinds) const;
 
   // Machine, sockets, NUMA nodes, host bridges, bridges above cards, functions of cards, cards.
   const std::vector<Vertex>& tree() const;

@@ -4,6 +4,7 @@
 #define CLEAVE_TOPOLOGY_RENDER_H_
 
 #include <string>
+#include <vector>
 
 #include "discovery/inventory.h"
 #include "topology/graph.h"
@@ -18,8 +19,10 @@ namespace cleave {
 std::string RenderTree(const Inventory& inventory, const Graph& graph);
 
 // How every two cards are connected, a row for each card, with NUMA node and CPUs and a legend of the codes
-// that appear. Where the columns do not fit, they go on in further blocks.
-std::string RenderMatrix(const Inventory& inventory, const Graph& graph);
+// that appear. Where the columns do not fit, they go on in further blocks. Network cards of these kinds (see
+// Graph::NicAffinity) have a column each.
+std::string RenderMatrix(const Inventory& inventory, const Graph& graph,
+                         const std::vector<std::string>& nics = {"infiniband"});
 
 // All PCI functions, cards or not.
 std::string RenderFunctions(const Inventory& inventory, const Graph& graph);

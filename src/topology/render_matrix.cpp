@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/strings.h"
 #include "discovery/inventory.h"
 #include "topology/graph.h"
 #include "topology/machine_tree.h"
@@ -38,8 +39,8 @@ std::string LinkCode(const Link& link) {
 
 class Matrix {
  public:
-  Matrix(const Inventory& inventory, const Graph& graph)
-      : inventory_(inventory), graph_(graph), size_(inventory.cards.size()) {
+  Matrix(const Inventory& inventory, const Graph& graph, std::vector<size_t> nics)
+      : inventory_(inventory), graph_(graph), size_(inventory.cards.size()), nics_(std::move(nics)) {
     for (const Link& link : graph.links()) {
       if (link.kind == "board") continue;
       const Link*& best = best_[{link.from, link.to}];
@@ -53,11 +54,16 @@ class Matrix {
       columns.push_back({fmt::format("C{}", b)});
       for (size_t a = 0; a < size_; ++a) columns.back().push_back(Code(a, b));
     }
+    for (size_t i = 0; i < nics_.size(); ++i) {
+      columns.push_back({fmt::format("N{}", i)});
+      for (size_t a = 0; a < size_; ++a) columns.back().push_back(NicCode(a, nics_[i]));
+    }
+    const size_t last = columns.size();
     columns.push_back({"NUMA"});
     columns.push_back({"CPUs"});
     for (const Card& card : inventory_.cards) {
-      columns[size_].push_back(card.numa_nodes.empty() ? "-" : FormatRanges(card.numa_nodes));
-      columns[size_ + 1].push_back(Cpus(card));
+      columns[last].push_back(card.numa_nodes.empty() ? "-" : FormatRanges(card.numa_nodes));
+      columns[last + 1].push_back(Cpus(card));
     }
     return Blocks(columns) + Legend();
   }
@@ -93,12 +99,27 @@ class Matrix {
       links_[code] = fmt::format("{}, {:g} side by side", link->second->kind, link->second->width);
       return code;
     }
-    std::string_view code = TreeCode(relation, a, b);
+    std::string_view code = TreeCode(relation, SeveralSwitches(a, b));
     codes_.insert(code);
     return std::string(code);
   }
 
-  std::string_view TreeCode(Relation relation, size_t a, size_t b) const {
+  std::string NicCode(size_t card, size_t nic) {
+    Relation relation = graph_.ToFunction(card, nic);
+    const PciFunction* function = inventory_.Function(inventory_.cards[card].address);
+    bool several = false;
+    if (function != nullptr) {
+      const std::vector<std::string>& own = function->above;
+      const std::vector<std::string>& other = inventory_.functions[nic].above;
+      auto apart = std::mismatch(own.begin(), own.end(), other.begin(), other.end());
+      several = own.end() - apart.first > 1 || other.end() - apart.second > 1;
+    }
+    std::string_view code = TreeCode(relation, several);
+    codes_.insert(code);
+    return std::string(code);
+  }
+
+  static std::string_view TreeCode(Relation relation, bool several_switches) {
     switch (relation) {
       case Relation::kSelf:
         return "X";
@@ -109,7 +130,7 @@ class Matrix {
       case Relation::kSameDevice:
       case Relation::kAncestor:
       case Relation::kSameSwitch:
-        return SeveralSwitches(a, b) ? "PXB" : "PIX";
+        return several_switches ? "PXB" : "PIX";
       case Relation::kSameRootPort:
         return "PRP";
       case Relation::kSameHostBridge:
@@ -141,15 +162,16 @@ class Matrix {
     for (size_t a = 0; a < size_; ++a) {
       names.push_back(fmt::format("{:<{}} {}", fmt::format("C{}", a), index_width, inventory_.cards[a].id));
     }
+    const size_t cells = size_ + nics_.size();
     size_t cell = 0;
-    for (size_t i = 0; i < size_; ++i) cell = std::max(cell, Widest(columns[i]));
+    for (size_t i = 0; i < cells; ++i) cell = std::max(cell, Widest(columns[i]));
     std::string out;
     for (size_t begin = 0; begin < columns.size();) {
       size_t used = Widest(names);
       size_t end = begin;
       std::vector<size_t> widths;
       for (; end < columns.size(); ++end) {
-        size_t width = end < size_ ? cell : Widest(columns[end]);
+        size_t width = end < cells ? cell : Widest(columns[end]);
         if (end > begin && used + 2 + width > kTextColumns) break;
         used += 2 + width;
         widths.push_back(width);
@@ -183,12 +205,17 @@ class Matrix {
         for (const auto& [link, text] : links_) add(link, text);
       }
     }
+    for (size_t i = 0; i < nics_.size(); ++i) {
+      const PciFunction& nic = inventory_.functions[nics_[i]];
+      add(fmt::format("N{}", i), fmt::format("network card {} {}", nic.address, Join(nic.rdma, " ")));
+    }
     return out;
   }
 
   const Inventory& inventory_;
   const Graph& graph_;
   const size_t size_;
+  const std::vector<size_t> nics_;  // entries of inventory_.functions
   std::map<std::pair<size_t, size_t>, const Link*> best_;
   std::set<std::string_view> codes_;
   std::map<std::string, std::string> links_;  // code, meaning
@@ -196,9 +223,10 @@ class Matrix {
 
 }  // namespace
 
-std::string RenderMatrix(const Inventory& inventory, const Graph& graph) {
+std::string RenderMatrix(const Inventory& inventory, const Graph& graph,
+                         const std::vector<std::string>& nics) {
   if (inventory.cards.empty()) return "no cards\n";
-  return Matrix(inventory, graph).Text();
+  return Matrix(inventory, graph, graph.Nics(nics)).Text();
 }
 
 }  // namespace cleave

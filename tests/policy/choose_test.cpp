@@ -50,6 +50,7 @@ Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
     one.bits = set;
     one.score = 0;
     for (size_t a = 0; a < topology.size; ++a) {
+      if (!topology.near.empty() && (set & bit(a)) != 0) one.score += topology.near[a];
       for (size_t b = 0; b < a; ++b) {
         if ((set & bit(a)) != 0 && (set & bit(b)) != 0) one.score += topology.Affinity(a, b);
         if ((allowed & ~set & bit(a)) != 0 && (allowed & ~set & bit(b)) != 0)
@@ -123,6 +124,8 @@ TEST(Choose, IsWhatBruteForceFinds) {
   for (int round = 0; round < 3000; ++round) {
     size_t n = 1 + random() % 12;
     UnitTopology topology = RandomTopology(random, n, round % 3 == 0);
+    for (size_t unit = 0; round % 5 == 0 && unit < n; ++unit)
+      topology.near.push_back(static_cast<double>(random() % 3) * 25);
     if (round % 3 == 2) {
       FindTree(topology);
       ASSERT_NE(topology.tree, nullptr);
