@@ -158,6 +158,9 @@ std::vector<PciFunction> ReadFunctions(const HostRoot& root, SeenFunctions& seen
       function.class_code = ReadInt(root, path + "/class");
       function.vendor = ReadInt(root, path + "/vendor");
       function.device = ReadInt(root, path + "/device");
+      // Of cards this is asked each time, by ReadDetails(); of network cards once is enough.
+      std::optional<int> node = function.IsNic() ? ReadInt(root, path + "/numa_node") : std::nullopt;
+      if (node && *node >= 0) function.numa_nodes = {*node};
     }
     function.driver = LinkName(root, path + "/driver");
     if (function.IsNic()) {
