@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -200,6 +202,20 @@ shares = 4
   EXPECT_THAT(planned.plan.Find("a.com/half")->units, SizeIs(2));
   EXPECT_THAT(planned.plan.Find("a.com/quarter")->units, SizeIs(8));
   EXPECT_EQ(Reasons(planned.plan)[cards[7].id], "it is excluded in cleave.toml");
+}
+
+// docs/configuration.md shows this file.
+TEST(StaticLayout, ByAddressSerialModelNumaNodeAndIndex) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  std::ifstream file(std::string(CLEAVE_SOURCE_DIR) + "/docs/examples/which-cards.toml");
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  Planned planned = PlanOf(*root, text);
+  EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
+  EXPECT_EQ(Summary(planned.plan),
+            "example.com/by-address: 0000:31:00.0\n"
+            "example.com/by-index: 0000:ca:00.0::0 0000:ca:00.0::1 0000:ca:00.0::2\n"
+            "example.com/by-model-and-numa-node: 0000:b1:00.0\n");
+  EXPECT_THAT(Reasons(planned.plan), ElementsAre(Pair("0000:4b:00.0", "it is excluded in cleave.toml")));
 }
 
 TEST(StaticLayout, PiecesOfOneCardHaveOnePlace) {
