@@ -194,7 +194,7 @@ func TestMetricsAreServed(t *testing.T) {
 		t.Fatalf("/metrics is %d: %.300s", status, body)
 	}
 	for _, sample := range []string{"cleave_registrations_total{", "cleave_allocate_duration_seconds_count{",
-		"cleave_preferred_allocation_duration_seconds_count{", "cleave_preferred_allocation_gap{"} {
+		"cleave_preferred_allocation_duration_seconds_count{", "cleave_preferred_allocation_gap_ratio{"} {
 		if !contains(body, "\n"+sample) {
 			t.Errorf("/metrics has no sample of %s", sample)
 		}

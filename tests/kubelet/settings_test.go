@@ -243,24 +243,3 @@ func TestVFIOWholeGroup(t *testing.T) {
 	k.Await(function, harness.Count{Capacity: 30, Allocatable: 29})
 	want(t, "sick", k.Sick(function), []string{"0000:6b:00.1"})
 }
-
-// The host makes other instances of a GPU under us: those that a pod has stay listed, the others get their new name.
-func TestOtherPartitions(t *testing.T) {
-	const half = "birentech.com/1-2-gpu"
-	m := harness.Unpack(t, "vendors/biren-runc-svi")
-	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m},
-		map[string]int64{wholeBiren: 2, quarterBiren: 4, half: 2})
-	pod := k.MustAdmit(one(quarterBiren, 1))
-	for _, gone := range []string{"card_5", "card_6"} {
-		if err := os.Remove(filepath.Join(m.Root, "sys/class/biren", gone)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	k.Await(half, harness.All(4))
-	listed := k.Listed(quarterBiren)
-	if _, there := listed[k.Held(pod, "c0")[0]]; !there {
-		t.Errorf("the kubelet sees %v, not what the pod has", sortedKeys(listed))
-	}
-	want(t, "a quarter is admitted", k.Admit(one(quarterBiren, 1)).Admit, false)
-	k.Readmit(pod) // panics in the device manager when an id in use is missing
-}

@@ -24,7 +24,7 @@ piece_of = "{device/whole}"
 
 [entries.attributes]
 label = { read = "label" }
-group = { read = "group" }
+group = { read = "group", when = { name = "*" } }
 state = { read = "state" }
 
 [[health]]
