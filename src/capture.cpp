@@ -2,7 +2,6 @@
 // `cleave capture`: what discovery reads of a machine, as one small archive.
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <map>
@@ -23,6 +22,7 @@
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "config/profile.h"
+#include "discovery/inventory.h"
 #include "node_view.h"
 
 namespace cleave {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -16,8 +15,8 @@
 
 #include "absl/status/statusor.h"
 #include "base/status.h"
-#include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/resource_spec.h"
 #include "discovery/inventory.h"
 #include "node_view.h"
 #include "output.h"
@@ -26,7 +25,7 @@
 #include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "server/messages.h"
-#include "server/socket.h"
+#include "topology/graph.h"
 #include "topology/render.h"
 #include "topology/render_svg.h"
 

@@ -16,7 +16,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/code_pages.h"
 #include "base/host_root.h"

@@ -14,9 +14,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <memory>
-#include <optional>
+#include <ios>
+#include <ratio>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>

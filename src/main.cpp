@@ -5,7 +5,6 @@
 #include <exception>
 #include <iostream>
 #include <string>
-#include <vector>
 
 #include "commands.h"
 #include "daemon.h"

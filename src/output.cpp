@@ -17,6 +17,7 @@
 #include "config/resource_spec.h"
 #include "discovery/inventory.h"
 #include "policy/choose.h"
+#include "policy/choose_explain.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "topology/graph.h"

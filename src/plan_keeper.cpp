@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,7 +20,9 @@
 #include "discovery/scanner.h"
 #include "node_view.h"
 #include "policy/plan.h"
+#include "server/kubelet_client.h"
 #include "server/messages.h"
+#include "server/metrics.h"
 #include "server/socket.h"
 #include "topology/link_sources.h"
 

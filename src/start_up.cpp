@@ -2,16 +2,19 @@
 #include "start_up.h"
 
 #include <linux/magic.h>
-#include <pthread.h>
 #include <sys/signalfd.h>
 #include <sys/statfs.h>
 
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include "base/host_root.h"
 #include "base/log.h"
+#include "config/config.h"
 #include "config/diagnostics.h"
+#include "daemon.h"
+#include "server/http_server.h"
 
 namespace cleave {
 

@@ -124,7 +124,7 @@ Node Machine::Finish(std::string name, std::string title) const {
   node.title = std::move(title);
   node.cards = units.size();
   node.all = static_cast<Set>((uint64_t{1} << node.cards) - 1);
-  node.topology = MakeUnitTopology(graph, units);
+  node.topology = MakeUnitTopology(graph, units, {});
   node.numa.assign(inventory_.numa_nodes.size(), 0);
   node.linked.assign(node.cards, 0);
   node.has_links = !links_.empty();

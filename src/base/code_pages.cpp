@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/code_pages.h"
 
+#include <elf.h>
 #include <link.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -8,6 +8,8 @@
 #include <array>
 #include <cctype>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -18,7 +20,6 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "config/condition.h"
 #include "config/diagnostics.h"
 #include "config/profile_parser.h"
 #include "config/resource_parser.h"

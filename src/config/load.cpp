@@ -4,13 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <ios>
 #include <iterator>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -25,7 +24,6 @@
 #include "config/diagnostics.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
-#include "config/text_template.h"
 
 namespace cleave {
 namespace {

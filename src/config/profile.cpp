@@ -2,7 +2,6 @@
 #include "config/profile.h"
 
 #include <fmt/core.h>
-#include <re2/re2.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -15,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/strings.h"
 #include "config/condition.h"
 #include "config/diagnostics.h"
 #include "config/profile_parser.h"

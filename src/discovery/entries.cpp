@@ -5,9 +5,9 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,13 +16,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/host_root.h"
-#include "base/status.h"
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/profile.h"
+#include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "discovery/pci.h"
 

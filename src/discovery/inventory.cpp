@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,6 +15,7 @@
 #include "base/host_root.h"
 #include "base/strings.h"
 #include "config/condition.h"
+#include "config/text_template.h"
 
 namespace cleave {
 namespace {

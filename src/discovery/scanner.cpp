@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/host_root.h"
 #include "base/status.h"
 #include "config/config.h"

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "config/resource_spec.h"
-#include "discovery/inventory.h"
 #include "policy/choose.h"
 #include "policy/plan.h"
 #include "policy/seat_chooser.h"

@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "config/condition.h"
+#include "config/diagnostics.h"
 #include "config/resource_spec.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"

@@ -2,6 +2,7 @@
 #include "server/file_watcher.h"
 
 #include <sys/inotify.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "server/event_loop.h"
 
 namespace cleave {
 namespace {

@@ -19,6 +19,7 @@
 #include "config/profile.h"
 #include "config/resource_spec.h"
 #include "discovery/inventory.h"
+#include "policy/choose.h"
 #include "policy/plan.h"
 #include "server/kubelet_client.h"
 

@@ -3,6 +3,7 @@
 
 #include <CivetServer.h>
 #include <arpa/inet.h>
+#include <civetweb.h>
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>

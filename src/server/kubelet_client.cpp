@@ -11,7 +11,6 @@
 
 #include <cctype>
 #include <chrono>
-#include <cstddef>
 #include <functional>
 #include <memory>
 #include <set>

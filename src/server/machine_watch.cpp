@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/machine_watch.h"
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
 #include <set>

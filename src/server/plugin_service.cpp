@@ -6,7 +6,6 @@
 #include <grpcpp/support/status.h>
 
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -19,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/hand_over.h"
+#include "base/host_root.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/status.h"
@@ -27,6 +27,7 @@
 #include "server/allocate.h"
 #include "server/grpc_status.h"
 #include "server/messages.h"
+#include "server/plugin_server.h"
 #include "server/prefer.h"
 #include "server/snapshot.h"
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/plugin_set.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -16,7 +15,10 @@
 #include "base/status.h"
 #include "policy/plan.h"
 #include "server/cdi_specs.h"
+#include "server/event_loop.h"
+#include "server/metrics.h"
 #include "server/plugin_server.h"
+#include "server/registrar.h"
 #include "server/snapshot.h"
 #include "server/socket.h"
 

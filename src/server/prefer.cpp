@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "discovery/inventory.h"
 #include "policy/choose.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "config/resource_spec.h"
+#include "discovery/inventory.h"
 #include "policy/plan.h"
+#include "server/cdi_specs.h"
 
 namespace cleave {
 

@@ -3,10 +3,12 @@
 
 #include <linux/netlink.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>

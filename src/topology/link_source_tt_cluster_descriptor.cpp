@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -17,11 +18,13 @@
 #include "absl/status/statusor.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "config/condition.h"
 #include "config/config.h"
 #include "discovery/inventory.h"
 #include "topology/cluster_descriptor.h"
 #include "topology/graph.h"
 #include "topology/link_source_kinds.h"
+#include "topology/link_sources.h"
 
 namespace cleave {
 namespace {

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <fstream>
 #include <functional>
-#include <iterator>
+#include <ios>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +21,7 @@
 #include "base/host_root.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "config/condition.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "discovery/inventory.h"

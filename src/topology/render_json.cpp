@@ -5,10 +5,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
-#include "config/condition.h"
 #include "discovery/inventory.h"
 #include "nlohmann/json.hpp"
 #include "topology/function_paths.h"

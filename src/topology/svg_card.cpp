@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/strings.h"
 #include "discovery/inventory.h"
 #include "topology/card_words.h"
 #include "topology/svg_canvas.h"

@@ -226,21 +226,6 @@ unit = "partition"
   EXPECT_EQ(quarters->topology->Affinity(0, 1), 80) << "pieces of one card";
 }
 
-TEST(Plan, DiffSaysWhatTheServerMustDo) {
-  auto root = LoadMachine("tt-mixed-2numa");
-  Planned before = PlanOf(*root);
-  EXPECT_TRUE(Diff(before.plan, PlanOf(*root).plan).empty());
-  std::string function =
-      root->Resolve("sys/bus/pci/devices/" + before.plan.Find("tenstorrent.com/n150")->units[0].id).value();
-  root->AddFile(function + "/config", std::string(64, '\xff'));
-  Planned after = PlanOf(
-      *root, "drop = [\"*/n300\"]\n[[resource]]\nname = \"a.com/x\"\nwhere = { card_type = \"p150a\" }\n");
-  PlanDiff diff = Diff(before.plan, after.plan);
-  EXPECT_THAT(diff.added, ElementsAre("a.com/x"));
-  EXPECT_THAT(diff.changed, ElementsAre("tenstorrent.com/n150"));
-  EXPECT_THAT(diff.removed, ElementsAre("tenstorrent.com/n300", "tenstorrent.com/p150a"));
-}
-
 TEST(Plan, AtMostSoMany) {
   auto root = LoadMachine("tenstorrent-4x-n300");
   Planned planned = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nlimit = 3");
