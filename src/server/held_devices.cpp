@@ -122,7 +122,6 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   for (auto& [name, resource] : resources) {
     resource.name = name;
     WithholdWhatGhostsHold(ghosts, *plan.inventory, resource);
-    if (resource.topology == nullptr) resource.topology = std::make_shared<const UnitTopology>();
     for (const std::string& id : ghosts[name]) {
       Unit unit;
       unit.id = id;
