@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstddef>
 #include <map>
-#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -19,7 +18,6 @@
 #include "config/profile.h"
 #include "config/resource_spec.h"
 #include "discovery/inventory.h"
-#include "policy/choose.h"
 #include "policy/plan.h"
 #include "server/kubelet_client.h"
 
