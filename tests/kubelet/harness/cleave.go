@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ type Cleave struct {
 	command *exec.Cmd
 	config  string
 	exited  chan struct{} // closed when the process is gone and its log is read
+	killed  atomic.Bool   // by Kill()
 
 	mutex    sync.Mutex
 	lines    []string      // guarded by mutex
@@ -74,18 +76,19 @@ func StartCleave(t testing.TB, options CleaveOptions) *Cleave {
 	c.WriteConfig(options.Config)
 	c.command = exec.Command(binary(t), "serve", "--config", c.config, "--root", options.Machine.Root,
 		"--kubelet-dir", options.KubeletIn, "--cdi-dir", options.CDIDir, "--http", "127.0.0.1:0", "--node-name", options.NodeName, "--log-format", "json")
-	c.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := c.command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err = c.command.Start(); err != nil {
+	if err = startTied(c.command); err != nil {
 		t.Fatalf("starting cleave: %v", err)
 	}
 	go c.read(stderr)
 	t.Cleanup(func() {
 		if !c.Exited() {
 			c.Stop()
+		} else if status, ok := c.command.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && !c.killed.Load() {
+			c.t.Errorf("cleave was ended by a signal that is not the test's: %v", c.command.ProcessState)
 		}
 		c.checkLog()
 		if t.Failed() {
@@ -266,6 +269,7 @@ func (c *Cleave) Stop() time.Duration {
 // Kill sends SIGKILL and waits.
 func (c *Cleave) Kill() {
 	c.t.Helper()
+	c.killed.Store(true)
 	c.signal(syscall.SIGKILL)
 	<-c.exited
 }

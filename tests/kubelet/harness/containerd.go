@@ -89,8 +89,7 @@ sandbox = %q
 	}
 	command := exec.Command("containerd", "--config", file)
 	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
+	if err := startTied(command); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
