@@ -110,6 +110,8 @@ int RunCheck(const CheckOptions& options) {
   const bool answers = view->diagnostics.ok();
   for (const Diagnostic& one : view->plan.refused) view->diagnostics.Error(one.pos, one.message);
   PrintDiagnostics(view->diagnostics);
+  for (const Diagnostic& one : FindSilentAttributes(*view, options.node.profile_files))
+    fmt::print(stderr, "{}: note: {}\n", ToString(one.pos), one.message);
   if (options.json) {
     Print(PlanJson(view->plan, view->diagnostics));
   } else if (view->diagnostics.ok()) {

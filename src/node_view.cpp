@@ -34,36 +34,6 @@ Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory invent
   return MakePlan(settings, std::move(facts), std::move(graph), node_name, diagnostics);
 }
 
-namespace {
-
-// Who writes a profile by trial wants to know what has found nothing yet.
-void NoteSilentAttributes(const Settings& settings, const std::vector<std::string>& files,
-                          Inventory& inventory) {
-  for (const Profile& profile : settings.profiles) {
-    if (std::find(files.begin(), files.end(), profile.file) == files.end()) continue;
-    for (const Entries& entries : profile.entries) {
-      for (const Attribute& attribute : entries.attributes) {
-        bool asked = std::any_of(attribute.rules.begin(), attribute.rules.end(),
-                                 [](const AttributeRule& rule) { return rule.when.empty(); });
-        if (!asked) continue;  // each rule is for some cards only
-        size_t cards = 0;
-        bool found = false;
-        for (const Card& card : inventory.cards) {
-          if (card.profile != profile.name || card.kind != entries.kind) continue;
-          ++cards;
-          found = found || card.attributes.contains(attribute.name);
-        }
-        if (cards == 0 || found) continue;
-        inventory.oddities.push_back(
-            {ToString(attribute.pos),
-             fmt::format("attribute '{}' has no value on any of {} cards", attribute.name, cards)});
-      }
-    }
-  }
-}
-
-}  // namespace
-
 absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   NodeView view;
   CLEAVE_ASSIGN_OR_RETURN(view.root, OpenHostRoot(options.root));
@@ -74,10 +44,34 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   KeepLinksOf(node, view.settings.config);
   Scanner scanner(*view.root, view.settings, options.scan);
   Inventory inventory = scanner.Scan(Scanner::Clock::now());
-  NoteSilentAttributes(view.settings, options.profile_files, inventory);
   view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config, view.root.get()),
                        std::move(inventory), node, view.diagnostics);
   return view;
+}
+
+std::vector<Diagnostic> FindSilentAttributes(const NodeView& view, const std::vector<std::string>& files) {
+  std::vector<Diagnostic> silent;
+  for (const Profile& profile : view.settings.profiles) {
+    if (std::find(files.begin(), files.end(), profile.file) == files.end()) continue;
+    for (const Entries& entries : profile.entries) {
+      for (const Attribute& attribute : entries.attributes) {
+        bool asked = std::any_of(attribute.rules.begin(), attribute.rules.end(),
+                                 [](const AttributeRule& rule) { return rule.when.empty(); });
+        if (!asked) continue;  // each rule is for some cards only
+        size_t cards = 0;
+        bool found = false;
+        for (const Card& card : view.plan.inventory->cards) {
+          if (card.profile != profile.name || card.kind != entries.kind) continue;
+          ++cards;
+          found = found || card.attributes.contains(attribute.name);
+        }
+        if (cards == 0 || found) continue;
+        silent.push_back({attribute.pos, fmt::format("attribute '{}' has no value on any of {} cards",
+                                                     attribute.name, cards)});
+      }
+    }
+  }
+  return silent;
 }
 
 std::string HostName() {
