@@ -50,8 +50,10 @@ using Clock = EventLoop::Clock;
 // Events of one change come close together.
 constexpr std::chrono::milliseconds kMachineSettles{50};
 constexpr std::chrono::milliseconds kFilesSettle{200};
-// By then everything is registered, and what is needed from here on is little.
+// By then everything is registered, and what is needed from here on is little; what an admission needed is
+// not needed for long either.
 constexpr std::chrono::seconds kStarted{15};
+constexpr std::chrono::minutes kCodeIsKept{1};
 // A main loop that is at one thing for longer than this is stuck.
 constexpr std::chrono::seconds kStuck{10};
 // How often the kubelet is asked whether a card is free again that is offered in several shapes.
@@ -66,7 +68,7 @@ struct Daemon::Impl {
 
   int Run();
   bool SetUp();
-  void Load();
+  void DropCode();
   bool StartHttp();
   void WatchEverything();
   void Stop();
@@ -187,8 +189,13 @@ bool Daemon::Impl::SetUp() {
   WatchEverything();
   CheckKubelet(false);
   look_timer = loop.RunAfter(keeper->LookAgainIn(), [this] { Look(); });
-  loop.RunAfter(kStarted, [] { DropStartUpCode(); });
+  loop.RunAfter(kStarted, [this] { DropCode(); });
   return true;
+}
+
+void Daemon::Impl::DropCode() {
+  DropUnusedCode();
+  loop.RunAfter(kCodeIsKept, [this] { DropCode(); });
 }
 
 bool Daemon::Impl::StartHttp() {

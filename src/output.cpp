@@ -46,7 +46,6 @@ std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 std::string NodesText(const Unit& unit) { return unit.numa_nodes.empty() ? "-" : RangeText(unit.numa_nodes); }
 
-// What two units share and what it is worth: "same_numa 20, ethernet x4 +400".
 // Of units of several cards: means over their pairs of cards, which add up to the affinity of the two.
 std::string MeansText(const Graph& graph, const Unit& a, const Unit& b) {
   double tree = 0;
@@ -67,6 +66,7 @@ std::string MeansText(const Graph& graph, const Unit& a, const Unit& b) {
   return text;
 }
 
+// What two units share and what it is worth: "same_numa 20, ethernet x4 +400".
 std::string PairText(const Plan& plan, const Unit& a, const Unit& b) {
   const Graph& graph = *plan.graph;
   if (a.cards.empty()) return "no cards";

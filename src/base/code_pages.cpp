@@ -33,6 +33,6 @@ int DropCodeOf(dl_phdr_info* object, size_t /*size*/, void* /*unused*/) {
 
 }  // namespace
 
-void DropStartUpCode() { dl_iterate_phdr(DropCodeOf, nullptr); }
+void DropUnusedCode() { dl_iterate_phdr(DropCodeOf, nullptr); }
 
 }  // namespace cleave

@@ -6,11 +6,11 @@ namespace cleave {
 
 // Unmaps the pages of program code that are resident (of the program and its shared libraries), so that only
 // what is run from here on comes back, page by page and from the page cache. Start-up runs through megabytes
-// of parsers and initialisers that an idle daemon never needs again. Data and relocated tables are not
-// touched.
+// of parsers and initialisers that an idle daemon never needs again, and an admission through some more. Data
+// and relocated tables are not touched.
 //
 // Threads: any; others may run meanwhile.
-void DropStartUpCode();
+void DropUnusedCode();
 
 }  // namespace cleave
 

@@ -26,21 +26,21 @@ class Names {
     for (const std::string& name : BuiltInNames()) known_.insert(name);
     for (const Profile* profile : profiles) {
       for (const Entries& entries : profile->entries) AddEntries(entries);
-      for (const auto& [name, setting] : profile->settings) known_.insert("settings." + name);
+      AddSettings(*profile);
     }
   }
 
   // What the entries of one kind know, beside the built-in names and the settings.
   Names(const Profile& profile, const Entries& entries) {
     for (const std::string& name : BuiltInNames()) known_.insert(name);
-    for (const auto& [name, setting] : profile.settings) known_.insert("settings." + name);
+    AddSettings(profile);
     AddEntries(entries);
   }
 
   // The settings alone.
   static Names OfSettings(const Profile& profile) {
     Names names;
-    for (const auto& [name, setting] : profile.settings) names.known_.insert("settings." + name);
+    names.AddSettings(profile);
     return names;
   }
 
@@ -84,6 +84,9 @@ class Names {
 
  private:
   Names() = default;
+  void AddSettings(const Profile& profile) {
+    for (const auto& [name, setting] : profile.settings) known_.insert("settings." + name);
+  }
   void AddEntries(const Entries& entries) {
     for (const Attribute& attribute : entries.attributes) known_.insert(attribute.name);
     for (const NodeSpec& node : entries.nodes) known_.insert("nodes." + node.role);

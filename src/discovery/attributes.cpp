@@ -4,7 +4,6 @@
 #include <re2/re2.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -18,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/host_root.h"
+#include "base/regex.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "config/condition.h"
@@ -133,7 +133,6 @@ class AttributeReader {
                const std::vector<std::string>& paths) {
     std::optional<std::string> holds = Expression(rule.holds);
     if (!holds) return {std::nullopt, true};
-    re2::RE2 expression(*holds, re2::RE2::Quiet);
     int64_t count = 0;
     absl::Status problem;
     for (const std::string& path : paths) {
@@ -141,7 +140,7 @@ class AttributeReader {
       if (fits && !holds->empty()) {
         absl::StatusOr<std::string> text = root_.ReadText(path);
         if (!text.ok()) problem = text.status();
-        fits = text.ok() && re2::RE2::PartialMatch(*text, expression);
+        fits = text.ok() && Finds(*holds, *text);
       }
       if (!fits) continue;
       ++count;
@@ -153,20 +152,10 @@ class AttributeReader {
     return {std::nullopt, !unreadable};
   }
 
-  // Group 1 of the match, or all of it when the expression has no group.
-  static std::optional<std::string> MatchText(const AttributeRule& rule, const std::string& text) {
-    re2::RE2 expression(rule.match, re2::RE2::Quiet);
-    std::array<re2::StringPiece, 2> groups;
-    int count = expression.NumberOfCapturingGroups() > 0 ? 2 : 1;
-    re2::RE2::Anchor anchor =
-        rule.source == AttributeSource::kName ? re2::RE2::ANCHOR_BOTH : re2::RE2::UNANCHORED;
-    if (!expression.Match(text, 0, text.size(), anchor, groups.data(), count)) return std::nullopt;
-    return groups[static_cast<size_t>(count) - 1].as_string();
-  }
-
   std::optional<AttributeValue> Apply(const AttributeRule& rule, std::string text) const {
     if (!rule.match.empty()) {
-      std::optional<std::string> matched = MatchText(rule, text);
+      std::optional<std::string> matched =
+          FirstGroup(rule.match, text, rule.source == AttributeSource::kName);
       if (!matched) return std::nullopt;
       text = *std::move(matched);
     }
@@ -196,8 +185,8 @@ class AttributeReader {
       auto mapped = rule.map.find(text);
       return mapped == rule.map.end() ? std::nullopt : std::optional<AttributeValue>(mapped->second);
     }
-    if (!rule.is.empty()) return re2::RE2::PartialMatch(text, re2::RE2(rule.is, re2::RE2::Quiet));
-    if (!rule.is_not.empty()) return !re2::RE2::PartialMatch(text, re2::RE2(rule.is_not, re2::RE2::Quiet));
+    if (!rule.is.empty()) return Finds(rule.is, text);
+    if (!rule.is_not.empty()) return !Finds(rule.is_not, text);
     return text;
   }
 

@@ -2,7 +2,6 @@
 #include "discovery/entries.h"
 
 #include <fmt/core.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 #include <cctype>
@@ -18,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/host_root.h"
+#include "base/regex.h"
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/profile.h"
@@ -76,32 +76,20 @@ std::string AddressOf(const HostRoot& root, const std::string& entry) {
   return "";
 }
 
-TextTemplate::Lookup SettingsLookup(const std::map<std::string, std::string>& settings) {
-  return [&settings](const std::string& name) -> std::optional<std::string> {
-    auto found = name.starts_with("settings.") ? settings.find(name.substr(9)) : settings.end();
-    return found == settings.end() ? std::nullopt : std::optional<std::string>(found->second);
-  };
-}
-
 bool HoldForSettings(const Condition& condition, const std::map<std::string, std::string>& settings) {
-  TextTemplate::Lookup lookup = SettingsLookup(settings);
-  return condition.Holds([&](const std::string& name) -> std::optional<AttributeValue> {
-    std::optional<std::string> value = lookup(name);
-    return value ? std::optional<AttributeValue>(*value) : std::nullopt;
-  });
+  return condition.Holds(SettingsLookup(&settings));
 }
 
 // "" when the requirement is met, else what is missing.
 std::string Missing(const HostRoot& root, const Requirement& need,
                     const std::map<std::string, std::string>& settings) {
-  std::string file = need.file.Expand(SettingsLookup(settings)).value_or("");
-  std::string holds = need.holds.Expand(SettingsLookup(settings)).value_or("");
+  std::string file = need.file.Expand(SettingsTextLookup(&settings)).value_or("");
+  std::string holds = need.holds.Expand(SettingsTextLookup(&settings)).value_or("");
   std::vector<std::string> found = root.Glob(file);
   if (found.empty()) return fmt::format("{} is not there", file);
-  re2::RE2 expression(holds, re2::RE2::Quiet);
   bool held = holds.empty() || std::any_of(found.begin(), found.end(), [&](const std::string& path) {
                 absl::StatusOr<std::string> text = root.ReadText(path);
-                return text.ok() && re2::RE2::PartialMatch(*text, expression);
+                return text.ok() && Finds(holds, *text);
               });
   return held ? "" : fmt::format("no {} holds {}", file, holds);
 }
@@ -128,7 +116,7 @@ std::vector<std::string> PathsOf(const HostRoot& root, const Entries& entries,
     }
   }
   for (const TextTemplate& pattern : entries.paths) {
-    absl::StatusOr<std::string> expanded = pattern.Expand(SettingsLookup(settings));
+    absl::StatusOr<std::string> expanded = pattern.Expand(SettingsTextLookup(&settings));
     if (!expanded.ok() || expanded->empty()) continue;
     for (std::string& path : root.Glob(*expanded)) paths.push_back(std::move(path));
   }
@@ -137,7 +125,7 @@ std::vector<std::string> PathsOf(const HostRoot& root, const Entries& entries,
 
 std::vector<Entry> Counted(const Entries& entries, const std::map<std::string, std::string>& settings,
                            const Profile& profile, Inventory& inventory) {
-  std::string text = entries.count->Expand(SettingsLookup(settings)).value_or("");
+  std::string text = entries.count->Expand(SettingsTextLookup(&settings)).value_or("");
   std::optional<int64_t> number = ParseInt(text);
   if (!number || *number < 0 || *number > kMostCounted) {
     inventory.oddities.push_back(
@@ -164,10 +152,9 @@ std::vector<Entry> AllOf(const HostRoot& root, const Profile& profile, const Ent
     }
     return found;
   }
-  re2::RE2 pattern(entries.name_pattern.empty() ? ".*" : entries.name_pattern, re2::RE2::Quiet);
   for (const std::string& path : PathsOf(root, entries, settings)) {
     Entry entry{path, BaseName(path), "", ""};
-    if (!re2::RE2::FullMatch(entry.name, pattern)) continue;
+    if (!entries.name_pattern.empty() && !Fits(entries.name_pattern, entry.name)) continue;
     entry.near = AddressOf(root, path);
     // A USB device is not its controller, which has others too.
     if (!entries.usb && entries.address.empty()) entry.address = entry.near;

@@ -2,10 +2,8 @@
 #include "discovery/health.h"
 
 #include <fmt/core.h>
-#include <re2/re2.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/host_root.h"
+#include "base/regex.h"
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/profile.h"
@@ -29,25 +28,11 @@
 namespace cleave {
 namespace {
 
-bool Finds(const std::string& expression, const std::string& text) {
-  return re2::RE2::PartialMatch(text, re2::RE2(expression, re2::RE2::Quiet));
-}
-
 // The first file that matches, as it is.
 absl::StatusOr<std::string> ReadFirst(const HostRoot& root, const Card& card, const std::string& path) {
   std::vector<std::string> found = FindPaths(root, FromEntry(card, path));
   if (found.empty()) return absl::NotFoundError("/" + FromEntry(card, path) + ": no such file");
   return root.Read(found.front());
-}
-
-// Group 1 of the match, or all of it when the expression has no group.
-std::optional<std::string> FirstGroup(const std::string& match, const std::string& text) {
-  re2::RE2 expression(match, re2::RE2::Quiet);
-  std::array<re2::StringPiece, 2> groups;
-  int count = expression.NumberOfCapturingGroups() > 0 ? 2 : 1;
-  if (!expression.Match(text, 0, text.size(), re2::RE2::UNANCHORED, groups.data(), count))
-    return std::nullopt;
-  return groups[static_cast<size_t>(count) - 1].as_string();
 }
 
 std::string HexDigits(std::string_view bytes) {

@@ -53,6 +53,8 @@ int64_t Foreign(const PciFunction& function, const Inventory& inventory) {
                        });
 }
 
+constexpr std::string_view kSettings = "settings.";
+
 std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card, const Inventory& inventory,
                                       const std::map<std::string, std::string>* settings) {
   if (auto found = card.attributes.find(name); found != card.attributes.end()) return found->second;
@@ -61,11 +63,7 @@ std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card,
     if (function != nullptr && name == "pci.iommu_foreign") return Foreign(*function, inventory);
     return function == nullptr ? std::nullopt : PciValue(std::string_view(name).substr(4), *function);
   }
-  if (name.starts_with("settings.")) {
-    if (settings == nullptr) return std::nullopt;
-    auto found = settings->find(name.substr(9));
-    return found == settings->end() ? std::nullopt : std::optional<AttributeValue>(found->second);
-  }
+  if (name.starts_with(kSettings)) return SettingsLookup(settings)(name);
   if (name.starts_with("nodes.")) {
     for (const auto& [role, path] : card.nodes) {
       if (role == std::string_view(name).substr(6)) return path;
@@ -149,6 +147,21 @@ TextTemplate::Lookup CardTextLookup(const Card& card, const Inventory& inventory
   return [&card, &inventory, settings](const std::string& name) -> std::optional<std::string> {
     std::optional<AttributeValue> value = ValueOf(name, card, inventory, settings);
     return value ? std::optional<std::string>(ToText(*value)) : std::nullopt;
+  };
+}
+
+TextTemplate::Lookup SettingsTextLookup(const std::map<std::string, std::string>* settings) {
+  return [settings](const std::string& name) -> std::optional<std::string> {
+    if (settings == nullptr || !name.starts_with(kSettings)) return std::nullopt;
+    auto found = settings->find(name.substr(kSettings.size()));
+    return found == settings->end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+Condition::Lookup SettingsLookup(const std::map<std::string, std::string>* settings) {
+  return [lookup = SettingsTextLookup(settings)](const std::string& name) -> std::optional<AttributeValue> {
+    std::optional<std::string> value = lookup(name);
+    return value ? std::optional<AttributeValue>(*value) : std::nullopt;
   };
 }
 

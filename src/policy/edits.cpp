@@ -90,14 +90,6 @@ class CardInContainer {
   }
 
  private:
-  static Condition::Lookup SettingsLookup(const std::map<std::string, std::string>* values) {
-    return [values](const std::string& name) -> std::optional<AttributeValue> {
-      if (values == nullptr || !name.starts_with("settings.")) return std::nullopt;
-      auto found = values->find(name.substr(std::string_view("settings.").size()));
-      return found == values->end() ? std::nullopt : std::optional<AttributeValue>(found->second);
-    };
-  }
-
   // Each card once, however many of its shares there are; without a value where one has none.
   std::optional<AttributeValue> Sum(const std::string& name) const {
     int64_t sum = 0;
@@ -139,7 +131,8 @@ class CardInContainer {
 class OnceEach {
  public:
   void Add(std::string value) {
-    if (seen_.insert(value).second) values_.push_back(std::move(value));
+    std::string key = value;
+    Add(key, std::move(value));
   }
   void Add(const std::string& key, std::string value) {
     if (seen_.insert(key).second) values_.push_back(std::move(value));

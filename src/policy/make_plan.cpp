@@ -71,11 +71,6 @@ class Planner {
     const ResourceSpec* spec;
   };
 
-  const std::map<std::string, std::string>* SettingsOf(const std::string& profile) const {
-    auto found = plan_.settings.find(profile);
-    return found == plan_.settings.end() ? nullptr : &found->second;
-  }
-
   // The first reason is the one to be told: it is of the resource that the operator wrote.
   void LeaveOver(size_t card, const std::string& why) {
     if (left_over_[card].empty()) left_over_[card] = why;
@@ -83,7 +78,7 @@ class Planner {
 
   void Screen(size_t index) {
     const Card& card = inventory_.cards[index];
-    Condition::Lookup lookup = CardLookup(card, inventory_, SettingsOf(card.profile));
+    Condition::Lookup lookup = CardLookup(card, inventory_, plan_.SettingsOf(card.profile));
     for (const Condition& condition : settings_.config.exclude) {
       if (condition.Holds(lookup)) reasons_[index] = "it is excluded in cleave.toml";
     }
@@ -136,7 +131,7 @@ class Planner {
     const Card& card = inventory_.cards[index];
     if (!spec.profile.empty() && spec.profile != card.profile) return false;
     if (!reasons_[index].empty()) return false;
-    Condition::Lookup lookup = CardLookup(card, inventory_, SettingsOf(card.profile));
+    Condition::Lookup lookup = CardLookup(card, inventory_, plan_.SettingsOf(card.profile));
     return spec.when.Holds(lookup) && spec.where.Holds(lookup) &&
            (spec.except.empty() || !spec.except.Holds(lookup));
   }
@@ -155,7 +150,7 @@ class Planner {
       if (!spec.from_operator && by_operator_.contains(i) && !MayOverlap(spec, i)) continue;
       const Card& card = inventory_.cards[i];
       absl::StatusOr<std::string> name =
-          spec.name.Expand(CardTextLookup(card, inventory_, SettingsOf(card.profile)));
+          spec.name.Expand(CardTextLookup(card, inventory_, plan_.SettingsOf(card.profile)));
       if (!name.ok()) {
         LeaveOver(i, fmt::format("\"{}\": {}", spec.name.source(), std::string(name.status().message())));
         continue;
@@ -196,7 +191,7 @@ class Planner {
              own.mounts.empty() && own.annotations.empty() && !own.cdi && !one.id && !one.limit;
     };
     return plain(a) && plain(b) && a.profile == b.profile && a.unit == b.unit && a.prefer == b.prefer &&
-           a.same_card == b.same_card && a.strict == b.strict && a.overlap == b.overlap &&
+           a.same_card == b.same_card && a.strict == b.strict && a.overlap == b.overlap && a.near == b.near &&
            a.memory == b.memory && a.unit != UnitKind::kCount;
   }
 
@@ -209,14 +204,11 @@ class Planner {
   }
 
   // Settings of the resource's profile, else of any: there is no card that could say whose are meant.
-  TextTemplate::Lookup SettingsLookup(const ResourceSpec& spec) const {
+  TextTemplate::Lookup SettingsFor(const ResourceSpec& spec) const {
     return [this, &spec](const std::string& name) -> std::optional<std::string> {
-      if (!name.starts_with("settings.")) return std::nullopt;
       for (const auto& [profile, values] : plan_.settings) {
         if (!spec.profile.empty() && spec.profile != profile) continue;
-        if (auto found = values.find(name.substr(std::string_view("settings.").size()));
-            found != values.end())
-          return found->second;
+        if (std::optional<std::string> found = SettingsTextLookup(&values)(name)) return found;
       }
       return std::nullopt;
     };
@@ -224,7 +216,7 @@ class Planner {
 
   // Devices without hardware. With `where` or `except` they are offered where a card is of that kind.
   void OfferCount(const ResourceSpec& spec) {
-    TextTemplate::Lookup lookup = SettingsLookup(spec);
+    TextTemplate::Lookup lookup = SettingsFor(spec);
     auto wanted = [&](const std::string& name) -> std::optional<AttributeValue> { return lookup(name); };
     bool active =
         spec.profile.empty() ||

@@ -2,6 +2,8 @@
 #include "policy/plan.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <string_view>
 
 namespace cleave {
@@ -15,6 +17,11 @@ const Resource* Plan::Find(std::string_view name) const {
   auto found = std::find_if(resources.begin(), resources.end(),
                             [&](const Resource& resource) { return resource.name == name; });
   return found == resources.end() ? nullptr : &*found;
+}
+
+const std::map<std::string, std::string>* Plan::SettingsOf(const std::string& profile) const {
+  auto found = settings.find(profile);
+  return found == settings.end() ? nullptr : &found->second;
 }
 
 }  // namespace cleave

@@ -88,6 +88,8 @@ struct Plan {
   std::vector<Diagnostic> refused;
   std::string node_name;
   const Resource* Find(std::string_view name) const;
+  // Of a profile; null when it is not active.
+  const std::map<std::string, std::string>* SettingsOf(const std::string& profile) const;
 };
 
 // Names that are written out, two resources that want one card, and the like are errors in `diagnostics`,

@@ -124,8 +124,7 @@ void JudgeUnit(const Inventory& inventory, Unit& unit) {
 }
 
 TextTemplate::Lookup LookupOf(const Plan& plan, const Card& card) {
-  auto settings = plan.settings.find(card.profile);
-  return CardTextLookup(card, *plan.inventory, settings == plan.settings.end() ? nullptr : &settings->second);
+  return CardTextLookup(card, *plan.inventory, plan.SettingsOf(card.profile));
 }
 
 absl::StatusOr<std::string> UnitId(const ResourceSpec& spec, const Plan& plan, const Group& group) {
@@ -178,12 +177,7 @@ void FindDeviceNodes(const Plan& plan, Resource& probe, Unit& unit) {
 // Leaves the first units, as many as `limit` says; the cards of the others are left out.
 void Limit(const TextTemplate& limit, const Plan& plan, const Resource& resource, std::vector<Unit>& units,
            std::vector<NotOffered>& left_out) {
-  auto settings = plan.settings.find(resource.profile);
-  TextTemplate::Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
-    if (settings == plan.settings.end() || !name.starts_with("settings.")) return std::nullopt;
-    auto value = settings->second.find(name.substr(std::string_view("settings.").size()));
-    return value == settings->second.end() ? std::nullopt : std::optional(value->second);
-  };
+  TextTemplate::Lookup lookup = SettingsTextLookup(plan.SettingsOf(resource.profile));
   if (limit.Expand(lookup).value_or("-").empty()) return;
   absl::StatusOr<int64_t> most = NumberFrom(limit, lookup, 1);
   if (most.ok() && units.size() <= static_cast<size_t>(*most)) return;

@@ -29,6 +29,7 @@
 #include "absl/status/statusor.h"
 #include "config/resource_spec.h"
 #include "config/text_template.h"
+#include "discovery/inventory.h"
 #include "policy/plan.h"
 
 namespace cleave {
@@ -114,13 +115,7 @@ absl::Status EnsureFile(const std::string& directory, const std::string& name, c
 }
 
 std::string BySettings(const Plan& plan, const Resource& resource, const TextTemplate& text) {
-  auto settings = plan.settings.find(resource.profile);
-  TextTemplate::Lookup lookup = [&](const std::string& name) -> std::optional<std::string> {
-    if (settings == plan.settings.end() || !name.starts_with("settings.")) return std::nullopt;
-    auto value = settings->second.find(name.substr(std::string_view("settings.").size()));
-    return value == settings->second.end() ? std::nullopt : std::optional(value->second);
-  };
-  return text.Expand(lookup).value_or("");
+  return text.Expand(SettingsTextLookup(plan.SettingsOf(resource.profile))).value_or("");
 }
 
 Json DeviceOf(const std::string& name, const Unit& unit) {

@@ -35,16 +35,17 @@ HeldAsker::~HeldAsker() {
 
 void HeldAsker::KubeletAppeared(bool started) {
   if (started) started_ = Clock::now();
-  if (!asking_) Send();
+  AskUnlessAsking();
   for (EventLoop::TimerId timer : std::exchange(after_start_, {})) loop_.Cancel(timer);
   for (std::chrono::seconds delay : kAskAfter) {
-    after_start_.push_back(loop_.RunAfter(delay, [this] {
-      if (!asking_) Send();
-    }));
+    after_start_.push_back(loop_.RunAfter(delay, [this] { AskUnlessAsking(); }));
   }
 }
 
-void HeldAsker::Ask() { asking_ ? void(again_ = true) : Send(); }
+void HeldAsker::Ask() {
+  again_ = asking_;
+  AskUnlessAsking();
+}
 
 void HeldAsker::AskSoon() {
   loop_.Cancel(timer_);
@@ -59,12 +60,12 @@ void HeldAsker::AskLater() {
 void HeldAsker::AskIn(std::chrono::milliseconds delay) {
   timer_ = loop_.RunAfter(delay, [this] {
     timer_ = 0;
-    if (!asking_) Send();
+    AskUnlessAsking();
   });
 }
 
-void HeldAsker::Send() {
-  asking_ = true;
+void HeldAsker::AskUnlessAsking() {
+  if (std::exchange(asking_, true)) return;
   loop_.Cancel(std::exchange(timer_, 0));
   client_.ListHeld(
       [this, asked = Clock::now()](const absl::StatusOr<HeldIds>& held) { Answered(held, asked); });

@@ -49,7 +49,7 @@ class HeldAsker {
   void AskLater();
 
  private:
-  void Send();
+  void AskUnlessAsking();
   void AskIn(std::chrono::milliseconds delay);
   void Answered(const absl::StatusOr<HeldIds>& held, Clock::time_point asked);
 

@@ -106,7 +106,7 @@ std::shared_ptr<const Plan> Ledger::Withhold(const std::shared_ptr<const Plan>& 
   marked_ = plan;
   std::shared_ptr<Plan> marked;
   std::vector<Users::const_iterator> user_of;  // by card
-  for (const Card& card : plan->inventory->cards) user_of.push_back(users_.find(NameOf(card)));
+  for (const Card& card : plan->inventory->cards) user_of.emplace_back(users_.find(NameOf(card)));
   std::map<std::string, int> by_card;
   Users shapes;  // cards in use that have other shapes
   for (size_t r = 0; r < plan->resources.size(); ++r) {

@@ -260,9 +260,11 @@ TEST(Plan, TwoKindsOfAProfileMayBeOneResource) {
   Planned planned = PlanOf(*root, "profiles = [\"two\"]", "n", {{"two.toml", kTwoKinds}});
   EXPECT_TRUE(planned.diagnostics.ok()) << planned.diagnostics.Text();
   EXPECT_EQ(Summary(planned.plan), "x.com/x: 0000:31:00.0 0000:4b:00.0 0000:b1:00.0 0000:ca:00.0\n");
-  std::string packed = std::string(kTwoKinds) + "prefer = \"packed\"\n";
-  Planned differ = PlanOf(*root, "profiles = [\"two\"]", "n", {{"two.toml", packed}});
-  EXPECT_THAT(differ.diagnostics.Text(), HasSubstr("two.toml:16:1: two [[resource]] are called x.com/x"));
+  for (const char* own : {"prefer = \"packed\"\n", "near = [\"net\"]\n"}) {
+    Planned differ = PlanOf(*root, "profiles = [\"two\"]", "n", {{"two.toml", std::string(kTwoKinds) + own}});
+    EXPECT_THAT(differ.diagnostics.Text(), HasSubstr("two.toml:16:1: two [[resource]] are called x.com/x"))
+        << own;
+  }
 }
 
 TEST(Plan, ManyCardsInTwoResourcesAreOneError) {
