@@ -26,16 +26,18 @@ class DirectoryRoot final : public HostRoot {
   absl::StatusOr<std::vector<std::string>> List(std::string_view path) const override;
   absl::StatusOr<FileInfo> Stat(std::string_view path) const override;
   absl::StatusOr<std::string> ReadLink(std::string_view path) const override;
+  absl::StatusOr<std::string> Resolve(std::string_view path) const override;
   absl::StatusOr<std::string> MountTypeAt(std::string_view path) const override;
   bool live() const override { return true; }
   std::string WatchPath(std::string_view path) const override;
 
  private:
-  DirectoryRoot(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  DirectoryRoot(std::string path, int fd);
   int OpenBeneath(std::string_view path, int flags) const;  // -1 with errno
 
   const std::string path_;  // without a trailing /
   const int fd_;
+  const std::string real_path_;  // all links followed, with a trailing /; "" where /proc does not tell
 };
 
 }  // namespace cleave

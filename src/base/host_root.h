@@ -69,7 +69,7 @@ class HostRoot {
 
   // The path that `path` leads to when all links are followed, without a leading /. Fails where something is
   // missing.
-  absl::StatusOr<std::string> Resolve(std::string_view path) const;
+  virtual absl::StatusOr<std::string> Resolve(std::string_view path) const;
 
   bool Exists(std::string_view path) const { return Stat(path).ok(); }
 
