@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/strings.h"
 
+#include <fmt/core.h>
 #include <fnmatch.h>
 
 #include <algorithm>
@@ -133,6 +134,12 @@ std::optional<std::vector<int>> ParseCpuMask(std::string_view text) {
     }
   }
   return cpus;
+}
+
+std::string HashText(std::string_view text) {
+  uint32_t hash = 2166136261U;
+  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return fmt::format("{:08x}", hash);
 }
 
 }  // namespace cleave

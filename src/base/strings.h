@@ -41,6 +41,10 @@ std::optional<std::vector<int>> ParseCpuList(std::string_view text);
 // CPU masks as the kernel prints them, "00000000,000000ff", also with 0x before.
 std::optional<std::vector<int>> ParseCpuMask(std::string_view text);
 
+// Eight hexadecimal digits that stay the same between builds and machines: FNV-1a,
+// http://www.isthe.com/chongo/tech/comp/fnv/.
+std::string HashText(std::string_view text);
+
 }  // namespace cleave
 
 #endif  // CLEAVE_BASE_STRINGS_H_

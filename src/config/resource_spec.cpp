@@ -178,9 +178,8 @@ void CheckUnitKeys(TableReader& reader, const ResourceSpec& spec) {
     reader.ErrorAt("near",
                    "'near' in [[resource]] is for cards, groups and partitions with prefer = \"closest\"");
   bool by_links = spec.group_by == std::vector<std::string>{"links"};
-  if (by_links && spec.size != 2 && spec.size != 4) {
-    reader.Error(reader.Pos(), "[[resource]] with group_by = \"links\" needs size = 2 or size = 4");
-  }
+  if (by_links && spec.size == 1)
+    reader.ErrorAt("size", "'size' in [[resource]] with group_by = \"links\" must be 2 or more");
   if (!by_links && reader.Has("min_width"))
     reader.ErrorAt("min_width", "'min_width' in [[resource]] is for group_by = \"links\"");
 }

@@ -86,26 +86,25 @@ std::vector<Group> ByAttributes(const ResourceSpec& spec, const Inventory& inven
 std::vector<Group> ByLinks(const ResourceSpec& spec, const Plan& plan, const std::vector<size_t>& cards,
                            std::vector<NotOffered>& left_out) {
   std::vector<Group> groups;
-  if (*spec.size == 2) {
-    for (auto [a, b] : plan.graph->BestPairs(cards, spec.min_width))
-      groups.push_back({"", {std::min(a, b), std::max(a, b)}});
-  } else {
-    for (std::vector<size_t>& quad : plan.graph->BestQuads(cards, spec.min_width))
-      groups.push_back({"", std::move(quad)});
-  }
+  std::optional<size_t> size;
+  if (spec.size) size = static_cast<size_t>(*spec.size);
+  for (std::vector<size_t>& members : plan.graph->LinkedGroups(cards, size, spec.min_width))
+    groups.push_back({"", std::move(members)});
   std::set<size_t> taken;
   for (Group& group : groups) {
-    std::sort(group.cards.begin(), group.cards.end());
     taken.insert(group.cards.begin(), group.cards.end());
     std::vector<std::string> ids;
     for (size_t card : group.cards) ids.push_back(plan.inventory->cards[card].id);
     group.id = Join(ids, "+");
+    // Other cards are another device, so they are all in the id.
+    if (!BadDeviceId(group.id).empty())
+      group.id = fmt::format("{}+{}-{}", ids.front(), ids.size() - 1, HashText(group.id));
   }
   for (size_t card : cards) {
-    if (!taken.contains(card)) {
-      left_out.push_back({plan.inventory->cards[card].id,
-                          fmt::format("no group of {} by links is left for it", *spec.size)});
-    }
+    if (taken.contains(card)) continue;
+    left_out.push_back(
+        {plan.inventory->cards[card].id, size ? fmt::format("no group of {} by links is left for it", *size)
+                                              : "no link joins it to another"});
   }
   std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) { return a.cards < b.cards; });
   return groups;

@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/status.h"
+#include "base/strings.h"
 
 namespace cleave {
 namespace {
@@ -33,13 +34,6 @@ namespace {
 constexpr std::string_view kPrefix = "cleave-";
 constexpr std::string_view kSuffix = ".sock";
 constexpr int kBacklog = 16;
-
-// FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/: a name that does not change between builds.
-uint32_t Hash(std::string_view text) {
-  uint32_t hash = 2166136261U;
-  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return hash;
-}
 
 sockaddr_un AddressOf(const std::string& path) {
   sockaddr_un address = {};
@@ -76,7 +70,7 @@ absl::StatusOr<std::string> SocketPath(const std::string& kubelet_dir, const std
   std::string end = "-" + instance + std::string(kSuffix);
   size_t fixed = start.size() + end.size();
   if (fixed + name.size() <= kLongestSocketPath) return start + name + end;
-  std::string hash = fmt::format("{:08x}", Hash(resource));
+  std::string hash = HashText(resource);
   if (fixed + hash.size() > kLongestSocketPath) {
     return absl::InvalidArgumentError(fmt::format(
         "{}: too long for a socket of {}: at most {} characters are left for the kubelet's directory",

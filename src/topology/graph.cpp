@@ -15,9 +15,9 @@
 #include "config/config.h"
 #include "discovery/inventory.h"
 #include "topology/components.h"
+#include "topology/cover.h"
 #include "topology/function_paths.h"
 #include "topology/machine_tree.h"
-#include "topology/matching.h"
 #include "topology/tree_affinities.h"
 
 namespace cleave {
@@ -250,58 +250,33 @@ double Graph::CardAffinity(size_t a, size_t b) const {
   return impl_->affinity.Between(a, b) + (joint == nullptr ? 0 : joint->weight);
 }
 
-std::vector<std::vector<size_t>> Graph::LinkedIslands(double min_width) const {
-  std::vector<std::pair<size_t, size_t>> joined;
-  for (const Impl::Joint& joint : impl_->joints) {
-    if (joint.Joins(min_width)) joined.emplace_back(joint.from, joint.to);
-  }
-  std::vector<std::vector<size_t>> islands = Components(cards(), joined);
-  std::erase_if(islands, [](const std::vector<size_t>& island) { return island.size() < 2; });
-  return islands;
-}
-
-std::vector<std::pair<size_t, size_t>> Graph::BestPairs(const std::vector<size_t>& cards,
-                                                        double min_width) const {
-  std::vector<WeightedEdge> edges;
-  for (size_t a = 0; a < cards.size(); ++a) {
-    for (size_t b = a + 1; b < cards.size(); ++b) {
-      const Impl::Joint* joint = impl_->Find(cards[a], cards[b]);
-      if (joint == nullptr || !joint->Joins(min_width)) continue;
-      edges.push_back({.a = a, .b = b, .weight = CardAffinity(cards[a], cards[b])});
-    }
-  }
-  std::vector<std::pair<size_t, size_t>> pairs = BestMatching(cards.size(), edges);
-  for (auto& [a, b] : pairs) {
-    a = cards[a];
-    b = cards[b];
-  }
-  return pairs;
-}
-
-std::vector<std::vector<size_t>> Graph::BestQuads(const std::vector<size_t>& cards, double min_width) const {
-  std::vector<std::pair<size_t, size_t>> pairs = BestPairs(cards, min_width);
-  std::vector<WeightedEdge> edges;
-  for (size_t a = 0; a < pairs.size(); ++a) {
-    for (size_t b = a + 1; b < pairs.size(); ++b) {
-      bool joined = false;
-      double weight = 0;
-      for (size_t from : {pairs[a].first, pairs[a].second}) {
-        for (size_t to : {pairs[b].first, pairs[b].second}) {
-          const Impl::Joint* joint = impl_->Find(from, to);
-          joined = joined || (joint != nullptr && joint->Joins(min_width));
-          weight += CardAffinity(from, to);
-        }
+std::vector<std::vector<size_t>> Graph::LinkedGroups(const std::vector<size_t>& cards,
+                                                     std::optional<size_t> size, double min_width) const {
+  auto joined = [&](size_t a, size_t b) {
+    const Impl::Joint* joint = impl_->Find(cards[a], cards[b]);
+    return joint != nullptr && joint->Joins(min_width);
+  };
+  std::vector<std::vector<size_t>> groups;
+  if (size) {
+    groups = BestCover(
+        {.vertices = cards.size(), .size = *size, .joined = joined, .worth = [&](size_t a, size_t b) {
+           return CardAffinity(cards[a], cards[b]);
+         }});
+  } else {
+    std::vector<std::pair<size_t, size_t>> edges;
+    for (size_t a = 0; a < cards.size(); ++a) {
+      for (size_t b = a + 1; b < cards.size(); ++b) {
+        if (joined(a, b)) edges.emplace_back(a, b);
       }
-      if (joined) edges.push_back({.a = a, .b = b, .weight = weight});
     }
+    groups = Components(cards.size(), edges);
+    std::erase_if(groups, [](const std::vector<size_t>& group) { return group.size() < 2; });
   }
-  std::vector<std::vector<size_t>> quads;
-  for (auto [a, b] : BestMatching(pairs.size(), edges)) {
-    std::vector<size_t> quad = {pairs[a].first, pairs[a].second, pairs[b].first, pairs[b].second};
-    std::sort(quad.begin(), quad.end());
-    quads.push_back(std::move(quad));
+  for (std::vector<size_t>& group : groups) {
+    for (size_t& card : group) card = cards[card];
+    std::sort(group.begin(), group.end());
   }
-  return quads;
+  return groups;
 }
 
 }  // namespace cleave

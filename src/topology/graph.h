@@ -86,16 +86,11 @@ class Graph {
   // The vertex of a card.
   size_t CardVertex(size_t card) const;
 
-  // Sets of cards that links of at least `min_width` join, board links aside (connected components).
-  std::vector<std::vector<size_t>> LinkedIslands(double min_width) const;
-
-  // Disjoint pairs among `cards` joined by links of at least `min_width`: as many as possible, among those
-  // the set with the greatest sum of affinities (maximum weighted matching). Cards without a partner are left
-  // out.
-  std::vector<std::pair<size_t, size_t>> BestPairs(const std::vector<size_t>& cards, double min_width) const;
-
-  // Disjoint sets of four, made of best pairs of best pairs.
-  std::vector<std::vector<size_t>> BestQuads(const std::vector<size_t>& cards, double min_width) const;
+  // Disjoint sets among `cards` that links of at least `min_width` join, board links aside: of `size` cards
+  // (2 or more) as many as possible, among those the ones with the greatest sum of affinities, see
+  // topology/cover.h; without `size` everything that hangs together. Cards that find no place are left out.
+  std::vector<std::vector<size_t>> LinkedGroups(const std::vector<size_t>& cards, std::optional<size_t> size,
+                                                double min_width) const;
 
  private:
   struct Impl;

@@ -61,5 +61,10 @@ TEST(Status, ErrnoBecomesWhatItMeansForADevice) {
             "card a: /sys/x: No such file or directory");
 }
 
+TEST(Strings, Hash) {  // the published test vectors of FNV-1a, 32 bits
+  EXPECT_EQ(HashText(""), "811c9dc5");
+  EXPECT_EQ(HashText("foobar"), "bf9cf968");
+}
+
 }  // namespace
 }  // namespace cleave

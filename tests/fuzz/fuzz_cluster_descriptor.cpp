@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (link.from >= link.to || link.to >= machine.cards.size() || link.width < 1) abort();
       }
       cleave::Graph graph(machine, *std::move(links), {});
-      if (graph.BestPairs({0, 1, 2, 3}, 1).size() > 2) abort();
+      if (graph.LinkedGroups({0, 1, 2, 3}, 2, 1).size() > 2) abort();
     }
   }
   return 0;

@@ -100,6 +100,27 @@ TEST(Plan, LinkedPairs) {
             "tenstorrent.com/n300-pair: 0000:31:00.0+0000:4b:00.0 0000:b1:00.0+0000:ca:00.0\n");
 }
 
+// The 32 chips of a Galaxy hang together: in halves, and as one.
+TEST(Plan, HalvesOfAMesh) {
+  auto root = LoadMachine("tt-galaxy-bh");
+  const std::string toml = "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
+                           testing::SourcePath("tests/machines/cluster-descriptors/blackhole_galaxy.yaml") +
+                           "\"\n[[resource]]\nname = \"a.com/x\"\nunit = \"group\"\ngroup_by = \"links\"\n";
+  Planned halves = PlanOf(*root, toml + "size = 16\n");
+  EXPECT_TRUE(halves.diagnostics.ok()) << halves.diagnostics.Text();
+  const Resource* resource = halves.plan.Find("a.com/x");
+  ASSERT_NE(resource, nullptr);
+  ASSERT_THAT(resource->units, SizeIs(2));
+  for (const Unit& unit : resource->units) {
+    EXPECT_THAT(unit.cards, SizeIs(16));
+    EXPECT_THAT(unit.id, ::testing::MatchesRegex("0000:[0-9a-f]+:00.0\\+15-[0-9a-f]+"));
+  }
+  Planned whole = PlanOf(*root, toml);
+  ASSERT_NE(whole.plan.Find("a.com/x"), nullptr);
+  ASSERT_THAT(whole.plan.Find("a.com/x")->units, SizeIs(1));
+  EXPECT_THAT(whole.plan.Find("a.com/x")->units[0].cards, SizeIs(32));
+}
+
 // What a group leaves over is offered singly.
 TEST(Plan, LeftoversOfAGroup) {
   auto root = LoadMachine("tenstorrent-4x-n300");

@@ -173,8 +173,8 @@ TEST(GraphTest, NothingAtAll) {
   Graph graph(Inventory{}, {}, {});
   EXPECT_EQ(graph.cards(), 0U);
   EXPECT_EQ(graph.tree().size(), 1U);
-  EXPECT_THAT(graph.LinkedIslands(1), IsEmpty());
-  EXPECT_THAT(graph.BestPairs({}, 1), IsEmpty());
+  EXPECT_THAT(graph.LinkedGroups({}, std::nullopt, 1), IsEmpty());
+  EXPECT_THAT(graph.LinkedGroups({}, 2, 1), IsEmpty());
 }
 
 TEST(GraphTest, PiecesOfACard) {
@@ -227,28 +227,32 @@ TEST(GraphTest, LinksOfAPairAreAddedUp) {
   EXPECT_EQ(graph.CardAffinity(1, 0), 510);
 }
 
-TEST(GraphTest, Islands) {
+TEST(GraphTest, WhateverHangsTogether) {
   Inventory inventory = SmallMachine();
   inventory.cards[6].board = inventory.cards[7].board = "x";
   Graph graph(inventory, {Joined(0, 2, 1), Joined(2, 4, 2), Joined(3, 5, 2)}, {});
-  EXPECT_THAT(graph.LinkedIslands(1), ElementsAre(ElementsAre(0, 2, 4), ElementsAre(3, 5)));
-  EXPECT_THAT(graph.LinkedIslands(2), ElementsAre(ElementsAre(2, 4), ElementsAre(3, 5)));
-  EXPECT_THAT(graph.LinkedIslands(3), IsEmpty());
+  const std::vector<size_t> all = {0, 1, 2, 3, 4, 5, 6, 7};
+  EXPECT_THAT(graph.LinkedGroups(all, std::nullopt, 1), ElementsAre(ElementsAre(0, 2, 4), ElementsAre(3, 5)));
+  EXPECT_THAT(graph.LinkedGroups(all, std::nullopt, 2), ElementsAre(ElementsAre(2, 4), ElementsAre(3, 5)));
+  EXPECT_THAT(graph.LinkedGroups(all, std::nullopt, 3), IsEmpty());
+  EXPECT_THAT(graph.LinkedGroups({0, 4, 5, 3}, std::nullopt, 1), ElementsAre(ElementsAre(3, 5)));
 }
 
-TEST(GraphTest, PairsAndQuads) {
+TEST(GraphTest, PairsQuadsAndAll) {
   // Two rings of four, each with two strong edges; the rings are joined once.
   std::vector<Link> links = {Joined(0, 1, 2), Joined(1, 2, 4), Joined(2, 3, 2),
                              Joined(0, 3, 4), Joined(4, 5, 4), Joined(5, 6, 2),
                              Joined(6, 7, 4), Joined(4, 7, 2), Joined(0, 7, 1)};
   Graph graph(SmallMachine(), links, {});
   const std::vector<size_t> all = {0, 1, 2, 3, 4, 5, 6, 7};
-  EXPECT_THAT(graph.BestPairs(all, 1), ElementsAre(Pair(0, 3), Pair(1, 2), Pair(4, 5), Pair(6, 7)));
-  EXPECT_THAT(graph.BestPairs({0, 1, 2}, 1), ElementsAre(Pair(1, 2)));
-  EXPECT_THAT(graph.BestPairs({2, 3, 6, 7}, 3), ElementsAre(Pair(6, 7)));
-  EXPECT_THAT(graph.BestPairs(all, 5), IsEmpty());
-  EXPECT_THAT(graph.BestQuads(all, 1), ElementsAre(ElementsAre(0, 1, 2, 3), ElementsAre(4, 5, 6, 7)));
-  EXPECT_THAT(graph.BestQuads(all, 3), IsEmpty());  // the pairs are joined by less
+  EXPECT_THAT(graph.LinkedGroups(all, 2, 1),
+              ElementsAre(ElementsAre(0, 3), ElementsAre(1, 2), ElementsAre(4, 5), ElementsAre(6, 7)));
+  EXPECT_THAT(graph.LinkedGroups({0, 1, 2}, 2, 1), ElementsAre(ElementsAre(1, 2)));
+  EXPECT_THAT(graph.LinkedGroups({2, 3, 6, 7}, 2, 3), ElementsAre(ElementsAre(6, 7)));
+  EXPECT_THAT(graph.LinkedGroups(all, 2, 5), IsEmpty());
+  EXPECT_THAT(graph.LinkedGroups(all, 4, 1), ElementsAre(ElementsAre(0, 1, 2, 3), ElementsAre(4, 5, 6, 7)));
+  EXPECT_THAT(graph.LinkedGroups(all, 4, 3), IsEmpty());  // the pairs are joined by less
+  EXPECT_THAT(graph.LinkedGroups(all, 8, 1), ElementsAre(ElementsAre(0, 1, 2, 3, 4, 5, 6, 7)));
 }
 
 TEST(GraphTest, NamesOfRelations) {
