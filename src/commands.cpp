@@ -144,14 +144,17 @@ int RunTopology(const TopologyOptions& options) {
   if (options.svg) return PrintPicture(options, inventory, graph);
   if (options.dot) {
     Print(RenderDot(inventory, graph));
-  } else if (options.functions) {
+    return 0;
+  }
+  if (options.functions) {
     Print(options.json ? FunctionsJson(inventory, graph) : RenderFunctions(inventory, graph));
-  } else if (options.json) {
-    Print(TopologyJson(inventory, graph));
+    return 0;
+  }
+  std::vector<std::string> nics = {"infiniband"};
+  for (const Resource& one : view->plan.resources) nics.insert(nics.end(), one.near.begin(), one.near.end());
+  if (options.json) {
+    Print(TopologyJson(inventory, graph, nics));
   } else {
-    std::vector<std::string> nics = {"infiniband"};
-    for (const Resource& one : view->plan.resources)
-      nics.insert(nics.end(), one.near.begin(), one.near.end());
     Print(options.matrix ? RenderMatrix(inventory, graph, nics) : RenderTree(inventory, graph));
   }
   return 0;

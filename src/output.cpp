@@ -283,6 +283,7 @@ std::string PreferJson(const PreferReport& preferred) {
                {"must_include", UnitIds(resource, preferred.request.must_include)},
                {"chosen", UnitIds(resource, preferred.choice.units)},
                {"score", preferred.choice.score},
+               {"near", Json::array()},
                {"optimal", preferred.choice.optimal},
                {"bound", preferred.choice.bound},
                {"gap", preferred.choice.bound - preferred.choice.score},
@@ -291,6 +292,9 @@ std::string PreferJson(const PreferReport& preferred) {
                {"left_whole", Json::array()},
                {"microseconds", preferred.microseconds},
                {"steps", preferred.choice.steps}};
+  if (resource.topology != nullptr && !resource.near.empty()) {
+    for (size_t index : preferred.choice.units) json["near"].push_back(resource.topology->Near(index));
+  }
   if (preferred.next) {
     json["next"] = {{"chosen", UnitIds(resource, preferred.next->units)}, {"score", preferred.next->score}};
   }

@@ -30,8 +30,10 @@ std::string RenderFunctions(const Inventory& inventory, const Graph& graph);
 // numa_nodes [{id, distances, cpus}], cards [{id, profile, address, addresses, numa_nodes, attributes,
 // device_nodes, nodes, board, piece_of, piece, pieces, link, health, reason, warnings, waiting, present}],
 // relation and affinity (matrices in the order of cards), links [{from, to, kind, width, weight}] with card
-// ids, not_cards [{address, profile, reason}], oddities [{subject, text}].
-std::string TopologyJson(const Inventory& inventory, const Graph& graph);
+// ids, network_cards [{address, rdma, numa_nodes, relation}] of these kinds, with the relation to each card,
+// not_cards [{address, profile, reason}], oddities [{subject, text}].
+std::string TopologyJson(const Inventory& inventory, const Graph& graph,
+                         const std::vector<std::string>& nics = {"infiniband"});
 
 // numa_nodes, functions [{address, class, vendor, device, driver, numa_node, numa_nodes, above, iommu_group,
 // physfn, link, cards}], relation (a matrix in the order of functions), oddities. numa_node is null when

@@ -99,9 +99,25 @@ Json CardJson(const Card& card, const Inventory& inventory) {
           {"present", card.present}};
 }
 
+Json NetworkCards(const Inventory& inventory, const Graph& graph, const std::vector<std::string>& kinds) {
+  Json found = Json::array();
+  for (size_t nic : graph.Nics(kinds)) {
+    const PciFunction& function = inventory.functions[nic];
+    Json relation = Json::array();
+    for (size_t card = 0; card < inventory.cards.size(); ++card)
+      relation.push_back(ToString(graph.ToFunction(card, nic)));
+    found.push_back({{"address", function.address},
+                     {"rdma", function.rdma},
+                     {"numa_nodes", function.numa_nodes},
+                     {"relation", std::move(relation)}});
+  }
+  return found;
+}
+
 }  // namespace
 
-std::string TopologyJson(const Inventory& inventory, const Graph& graph) {
+std::string TopologyJson(const Inventory& inventory, const Graph& graph,
+                         const std::vector<std::string>& nics) {
   Json out = {{"numa_nodes", NumaNodes(inventory)}};
   Json& cards = out["cards"] = Json::array();
   for (const Card& card : inventory.cards) cards.push_back(CardJson(card, inventory));
@@ -128,6 +144,7 @@ std::string TopologyJson(const Inventory& inventory, const Graph& graph) {
                      {"weight", link.weight}});
   }
   out["links"] = std::move(links);
+  out["network_cards"] = NetworkCards(inventory, graph, nics);
   Json not_cards = Json::array();
   for (const NotACard& other : inventory.not_cards) {
     not_cards.push_back({{"address", other.address}, {"profile", other.profile}, {"reason", other.reason}});

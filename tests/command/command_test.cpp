@@ -187,6 +187,20 @@ TEST_F(PreferCommand, ChoosesALinkedPair) {
   EXPECT_EQ(Prefer("-n 4")["score"], 420 + 420 + 210 + 210 + 10 + 10);
 }
 
+TEST_F(PreferCommand, SaysWhatTheNetworkCardAdds) {
+  testing::WriteFile(
+      dir_ / "gpu.toml",
+      "schema = 1\nname = \"gpu\"\n[entries]\npci = { class = \"0x0302*\" }\nid = \"{pci.address}\"\n");
+  testing::WriteFile(dir_ / "near.toml", "[[resource]]\nname = \"a.com/gpu\"\nnear = \"infiniband\"\n");
+  Result result = Cleave("prefer a.com/gpu -n 2 --output json --profile " + (dir_ / "gpu.toml") +
+                         " --config " + (dir_ / "near.toml") + Machine("g4dn-metal"));
+  ASSERT_EQ(result.code, 0) << result.err;
+  Json json = Json::parse(result.out);
+  EXPECT_EQ(json["near"], Json({20, 20})) << "the NUMA node of 0000:c5:00.0";
+  double pair = json["score"].get<double>() - 40;
+  EXPECT_EQ(pair, 30) << "one host bridge";
+}
+
 TEST_F(PreferCommand, RefusesWhatCannotBe) {
   EXPECT_THAT(Cleave("prefer tenstorrent.com/n30 -n 1" + Machine("tenstorrent-4x-n300")).err,
               HasSubstr("does not offer 'tenstorrent.com/n30' (did you mean 'tenstorrent.com/n300'?)"));

@@ -220,7 +220,7 @@ class Json(WithProgram):
 
     def test_keys(self):
         printed = set()
-        for machine in ["tenstorrent-4x-n300", "tt-oddities", "tt-p300-2numa"]:
+        for machine in ["tenstorrent-4x-n300", "tt-oddities", "tt-p300-2numa", "g4dn-metal"]:
             for command in self.COMMANDS:
                 for config in ["docs/examples/t3000.toml", WRONG_ON_PURPOSE]:
                     out = subprocess.run([binary(), *command, "--output", "json", "--root", MACHINES / f"{machine}.tar.zst",

@@ -59,6 +59,11 @@ TEST(Near, TheNumaNodeOfTheNetworkCard) {
   EXPECT_THAT(Best(Offered(plain), 1), ElementsAre(0));
   std::string matrix = RenderMatrix(*near.plan.inventory, *near.plan.graph);
   EXPECT_THAT(matrix, HasSubstr("N0    network card 0000:c5:00.0 rdmap197s0"));
+  EXPECT_THAT(
+      TopologyJson(*near.plan.inventory, *near.plan.graph),
+      HasSubstr(
+          R"({"address":"0000:c5:00.0","rdma":["rdmap197s0"],"numa_nodes":[1],"relation":["cross_numa",)"
+          R"("cross_numa","cross_numa","cross_numa","same_numa","same_numa","same_numa","same_numa"]})"));
   EXPECT_THAT(RenderMatrix(*near.plan.inventory, *near.plan.graph, {}), Not(HasSubstr("network card")));
 }
 
