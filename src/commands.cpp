@@ -24,6 +24,7 @@
 #include "policy/choose_explain.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
+#include "server/allocate.h"
 #include "server/messages.h"
 #include "topology/graph.h"
 #include "topology/render.h"
@@ -112,10 +113,11 @@ int RunCheck(const CheckOptions& options) {
   PrintDiagnostics(view->diagnostics);
   for (const Diagnostic& one : FindSilentAttributes(*view, options.node.profile_files))
     fmt::print(stderr, "{}: note: {}\n", ToString(one.pos), one.message);
+  const std::vector<Refusal> refusals = FindRefusals(view->plan, *view->root);
   if (options.json) {
-    Print(PlanJson(view->plan, view->diagnostics));
+    Print(PlanJson(view->plan, refusals, view->diagnostics));
   } else if (view->diagnostics.ok()) {
-    Print(PlanText(view->plan));
+    Print(PlanText(view->plan, refusals));
   }
   if (!view->diagnostics.ok()) {
     size_t count = view->diagnostics.errors().size();
@@ -130,7 +132,8 @@ int RunCheck(const CheckOptions& options) {
 int RunPlan(const PrintOptions& options) {
   std::optional<NodeView> view = Look(options.node);
   if (!view) return 1;
-  Print(options.json ? PlanJson(view->plan, view->diagnostics) : PlanText(view->plan));
+  const std::vector<Refusal> refusals = FindRefusals(view->plan, *view->root);
+  Print(options.json ? PlanJson(view->plan, refusals, view->diagnostics) : PlanText(view->plan, refusals));
   return 0;
 }
 

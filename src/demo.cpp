@@ -185,7 +185,7 @@ int RunDemo(const std::string& self) {
       "program (cleave capture makes such archives).\n\n{}\n{}\n",
       RenderTree(*view->plan.inventory, *view->plan.graph),
       RenderMatrix(*view->plan.inventory, *view->plan.graph));
-  fmt::print("What the node offers:\n{}\n", PlanText(view->plan));
+  fmt::print("What the node offers:\n{}\n", PlanText(view->plan, {}));
 
   KubeletStandIn kubelet(place / "kubelet");
   if (absl::Status status = kubelet.Start(); !status.ok()) return Fail(MessageOf(status), "");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line.
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <string>
+#include <system_error>
 
 #include "commands.h"
 #include "daemon.h"
@@ -192,7 +195,10 @@ int Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return Run(argc, argv);
+    int code = Run(argc, argv);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    std::cerr << "cleave: standard output: " << std::system_category().message(errno) << "\n";
+    return code == 0 ? 1 : code;
   } catch (const std::exception& error) {
     std::cerr << "cleave: " << error.what() << "\n";
     return 1;

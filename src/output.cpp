@@ -20,6 +20,7 @@
 #include "policy/choose_explain.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
+#include "server/allocate.h"
 #include "topology/graph.h"
 
 namespace cleave {
@@ -111,7 +112,7 @@ std::string RangeText(const std::vector<int>& numbers) {
   return text;
 }
 
-std::string PlanText(const Plan& plan) {
+std::string PlanText(const Plan& plan, const std::vector<Refusal>& refusals) {
   std::string text;
   if (plan.resources.empty()) text += "This node offers nothing.\n";
   for (const Resource& resource : plan.resources) {
@@ -142,6 +143,11 @@ std::string PlanText(const Plan& plan) {
       if (!one.reason.empty()) text += fmt::format("  {:<{}}  {}\n", "", width, one.reason);
     }
   }
+  if (!refusals.empty()) text += "\nPods would be refused:\n";
+  for (const Refusal& one : refusals) {
+    std::string more = one.more == 0 ? "" : fmt::format(" and {} more", one.more);
+    text += fmt::format("  {} of {}{}: {}\n", one.device, one.resource, more, one.reason);
+  }
   if (!plan.not_made.empty()) text += "\nResources without devices here:\n";
   for (const NotMade& one : plan.not_made) text += fmt::format("  {}: {}\n", one.resource, one.reason);
   if (!plan.not_offered.empty() || !plan.inventory->not_cards.empty()) text += "\nNot offered:\n";
@@ -153,7 +159,7 @@ std::string PlanText(const Plan& plan) {
   return text;
 }
 
-std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics) {
+std::string PlanJson(const Plan& plan, const std::vector<Refusal>& refusals, const Diagnostics& diagnostics) {
   Json json;
   json["node"] = plan.node_name;
   json["resources"] = Json::array();
@@ -177,6 +183,11 @@ std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics) {
            {"reason", item.reason}});
     }
     json["resources"].push_back(std::move(one));
+  }
+  json["refuses"] = Json::array();
+  for (const Refusal& one : refusals) {
+    json["refuses"].push_back(
+        {{"resource", one.resource}, {"device", one.device}, {"more", one.more}, {"reason", one.reason}});
   }
   json["not_offered"] = Json::array();
   for (const NotOffered& one : plan.not_offered)

@@ -12,11 +12,12 @@
 #include "policy/choose.h"
 #include "policy/choose_explain.h"
 #include "policy/plan.h"
+#include "server/allocate.h"
 
 namespace cleave {
 
-std::string PlanText(const Plan& plan);
-std::string PlanJson(const Plan& plan, const Diagnostics& diagnostics);
+std::string PlanText(const Plan& plan, const std::vector<Refusal>& refusals);
+std::string PlanJson(const Plan& plan, const std::vector<Refusal>& refusals, const Diagnostics& diagnostics);
 
 // One answer of `cleave prefer`, with what is needed to explain it.
 struct PreferReport {

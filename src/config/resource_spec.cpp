@@ -266,12 +266,23 @@ CdiSpec ParseCdi(const toml::table& table, const std::string& where, const std::
 
 }  // namespace
 
+namespace {
+
+// As far as it is written out; what a placeholder stands for is seen on the machine.
+void CheckAbsolute(const TextTemplate& path, Diagnostics& diagnostics) {
+  if (path.source().starts_with('/') || path.source().starts_with('{')) return;
+  diagnostics.Error(path.pos, fmt::format("\"{}\" must be an absolute path", path.source()));
+}
+
+}  // namespace
+
 ContainerSpec ParseContainer(const toml::table& table, const std::string& where, const std::string& file,
                              Diagnostics& diagnostics) {
   ContainerSpec spec;
   TableReader reader(table, where, file, diagnostics);
   spec.inherit = reader.Bool("inherit").value_or(true);
   spec.devices = reader.Templates("devices");
+  for (const TextTemplate& device : spec.devices) CheckAbsolute(device, diagnostics);
   spec.env = ParseNamedValues(reader, "env", true);
   spec.annotations = ParseNamedValues(reader, "annotations", false);
   if (const toml::table* cdi = reader.Table("cdi")) spec.cdi = ParseCdi(*cdi, where, file, diagnostics);
@@ -284,11 +295,8 @@ ContainerSpec ParseContainer(const toml::table& table, const std::string& where,
       mount_reader.Error(mount_reader.Pos(), "a mount needs 'host', a path");
     if (host) mount.host = *host;
     if (host || container) mount.container = container ? *container : *host;
-    for (const TextTemplate* path : {&mount.host, &mount.container}) {
-      if (!path->empty() && !path->source().starts_with('/') && !path->source().starts_with('{')) {
-        mount_reader.Error(path->pos, fmt::format("\"{}\" must be an absolute path", path->source()));
-      }
-    }
+    if (host) CheckAbsolute(mount.host, diagnostics);
+    if (container) CheckAbsolute(mount.container, diagnostics);
     mount.read_only = mount_reader.Bool("read_only").value_or(true);
     mount.when = mount_reader.Tests("when");
     mount.optional = mount_reader.Bool("optional").value_or(false);
@@ -302,11 +310,13 @@ ContainerSpec ParseContainer(const toml::table& table, const std::string& where,
 
 ResourceSpec ParseResource(const toml::table& table, const std::string& file, Diagnostics& diagnostics) {
   ResourceSpec spec;
+  const size_t errors = diagnostics.errors().size();
   TableReader reader(table, "[[resource]]", file, diagnostics);
   spec.pos = reader.Pos();
   std::optional<TextTemplate> name = reader.Template("name");
   if (name) {
     spec.name = *name;
+    if (name->source().empty()) reader.ErrorAt("name", "'name' in [[resource]] is empty");
   } else if (!reader.Has("name")) {
     reader.Error(reader.Pos(), "[[resource]] needs a 'name', such as \"example.com/gpu\"");
   }
@@ -337,6 +347,7 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   CheckUnitKeys(reader, spec);
   CheckPlaceholders(reader, spec);
   reader.Finish();
+  spec.broken = diagnostics.errors().size() > errors;
   return spec;
 }
 

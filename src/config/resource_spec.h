@@ -111,6 +111,7 @@ struct ResourceSpec {
   std::vector<std::string> nodes;            // shell patterns for names of nodes; empty: every node
   ContainerSpec container;                   // on top of the profile's
   bool from_operator = false;                // of cleave.toml, not of a profile
+  bool broken = false;                       // has an error, which was said; nothing is to be made of it
   SourcePos pos;
 };
 

@@ -4,6 +4,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -35,6 +37,17 @@ struct Taken {
   bool surely_absent = false;  // not merely unreadable at the moment
 };
 
+// Values go into names, ids, environment variables and onto terminals.
+constexpr size_t kLongestText = 4096;
+
+bool IsText(const AttributeValue& value) {
+  const std::string* text = std::get_if<std::string>(&value);
+  return text == nullptr ||
+         (text->size() <= kLongestText && std::none_of(text->begin(), text->end(), [](char c) {
+            return c != '\n' && c != '\t' && std::iscntrl(static_cast<unsigned char>(c)) != 0;
+          }));
+}
+
 // Reads attributes of one card.
 class AttributeReader {
  public:
@@ -54,6 +67,10 @@ class AttributeReader {
       if (!rule.when.Holds(facts_)) continue;
       Taken taken = Take(rule, attribute.name);
       std::optional<AttributeValue> value = taken.text ? Apply(rule, *std::move(taken.text)) : std::nullopt;
+      if (value && !IsText(*value)) {
+        Complain(attribute.name, absl::FailedPreconditionError("what was read is no text"));
+        value.reset();
+      }
       if (value) {
         card_.attributes[attribute.name] = *std::move(value);
         return;

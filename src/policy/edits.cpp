@@ -184,6 +184,10 @@ absl::Status ExpandMounts(const std::vector<MountSpec>& specs, const std::vector
       ContainerEdits::Mount mount;
       CLEAVE_ASSIGN_OR_RETURN(mount.host, card.Expand(spec.host));
       CLEAVE_ASSIGN_OR_RETURN(mount.container, card.Expand(spec.container));
+      for (const std::string& path : {mount.host, mount.container}) {
+        if (!path.starts_with('/'))
+          return absl::FailedPreconditionError(fmt::format("mount: '{}' is no absolute path", path));
+      }
       mount.read_only = spec.read_only;
       mount.optional = spec.optional;
       mount.file_system = spec.file_system;

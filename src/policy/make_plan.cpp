@@ -168,7 +168,7 @@ class Planner {
       diagnostics_.Error(spec.name.pos, fmt::format("resource name '{}': {}", spec.name.source(), bad));
       return;
     }
-    if (!IsForThisNode(spec)) return;
+    if (spec.broken || !IsForThisNode(spec)) return;
     if (spec.unit == UnitKind::kCount) return OfferCount(spec);
     std::map<std::string, std::vector<size_t>> by_name = ByName(spec);
     if (by_name.empty()) NotMadeHere(spec, "no card of this node is what it asks for");
@@ -332,11 +332,14 @@ class Planner {
         if (spec.from_operator) by_operator_.insert(card);
       }
     }
+    std::set<std::string> said;
     for (const NotOffered& one : left_out) {
-      if (one.refused && IsOwn(spec))
+      if (one.refused && IsOwn(spec) && said.insert(one.reason).second)
         plan_.refused.push_back({spec.id ? spec.id->pos : spec.pos, one.reason});
       for (size_t card : cards) {
-        if (inventory_.cards[card].id == one.card) LeaveOver(card, one.reason);
+        if (inventory_.cards[card].id != one.card) continue;
+        LeaveOver(card, one.reason);
+        if (one.refused && spec.from_operator) by_operator_.insert(card);
       }
     }
     if (resource.units.empty()) {

@@ -233,13 +233,16 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
                           : id.ok()                             ? *id
                                                                 : "";
     std::string why = id.ok() ? BadDeviceId(longest) : std::string(id.status().message());
-    const bool refused = !why.empty();
+    bool refused = !why.empty();
     if (refused) why = fmt::format("device id '{}': {}", id.ok() ? longest : spec.id->source(), why);
     if (why.empty() && !shares.ok()) why = MessageOf(shares.status());
     if (why.empty() && spec.size && group.cards.size() != static_cast<size_t>(*spec.size)) {
       why = fmt::format("its group {} has {} of {} cards", *id, group.cards.size(), *spec.size);
     }
-    if (why.empty() && !ids.insert(*id).second) why = fmt::format("device id '{}' is taken", *id);
+    if (why.empty() && !ids.insert(*id).second) {
+      why = fmt::format("device id '{}' is another card's already", *id);
+      refused = true;
+    }
     if (!why.empty()) {
       for (size_t card : group.cards) left_out.push_back({inventory.cards[card].id, why, refused});
       continue;

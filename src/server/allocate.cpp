@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -62,6 +63,22 @@ absl::Status CheckMount(const HostRoot& root, const ContainerEdits::Mount& mount
   if (keep || mount.optional) return absl::OkStatus();
   return absl::FailedPreconditionError(
       fmt::format("mount of {}: the host's directory {}", mount.host, problem));
+}
+
+// Whether the host has what a container is to get; leaves out what it may lack.
+absl::Status CheckHost(const HostRoot& root, ContainerEdits& edits) {
+  std::vector<ContainerEdits::Mount> mounts;
+  for (ContainerEdits::Mount& mount : edits.mounts) {
+    bool keep = false;
+    CLEAVE_RETURN_IF_ERROR(CheckMount(root, mount, keep));
+    if (keep) mounts.push_back(std::move(mount));
+  }
+  edits.mounts = std::move(mounts);
+  for (const std::string& path : edits.devices) {
+    if (LacksNode(root, path))
+      return absl::AbortedError(fmt::format("the device node {} is not there", path));
+  }
+  return absl::OkStatus();
 }
 
 // Names of CDI devices in place of their nodes, in the order of the units. A container must never start
@@ -122,20 +139,33 @@ absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const
     }
   }
   std::string all = Join(ids, ",");
-  std::vector<ContainerEdits::Mount> mounts;
-  for (ContainerEdits::Mount& mount : edits.mounts) {
-    bool keep = false;
-    CLEAVE_RETURN_IF_ERROR(Annotate(CheckMount(root, mount, keep), "device " + all));
-    if (keep) mounts.push_back(std::move(mount));
-  }
-  edits.mounts = std::move(mounts);
-  for (const std::string& path : edits.devices) {
-    if (LacksNode(root, path)) {
-      return absl::AbortedError(fmt::format("device {}: the device node {} is not there", all, path));
-    }
-  }
+  CLEAVE_RETURN_IF_ERROR(Annotate(CheckHost(root, edits), "device " + all));
   CLEAVE_RETURN_IF_ERROR(Annotate(UseCdi(snapshot, *resource, units, edits), "device " + all));
   return edits;
+}
+
+std::vector<Refusal> FindRefusals(const Plan& plan, const HostRoot& root) {
+  std::vector<Refusal> found;
+  for (const Resource& resource : plan.resources) {
+    std::map<std::string, size_t> by_reason;  // entries of `found`
+    const Unit* before = nullptr;
+    for (const Unit& unit : resource.units) {
+      bool again = before != nullptr && !unit.cards.empty() && before->cards == unit.cards;
+      before = &unit;
+      if (again || unit.health == Health::kUnhealthy) continue;
+      absl::StatusOr<ContainerEdits> edits = MakeEdits(plan, resource, {unit.id});
+      absl::Status status = edits.ok() ? CheckHost(root, *edits) : edits.status();
+      if (status.ok()) continue;
+      std::string reason = MessageOf(status);
+      auto [place, added] = by_reason.try_emplace(reason, found.size());
+      if (added) {
+        found.push_back({.resource = resource.name, .device = unit.id, .reason = std::move(reason)});
+      } else {
+        ++found[place->second].more;
+      }
+    }
+  }
+  return found;
 }
 
 bool IsWorthARescan(const absl::Status& status) {

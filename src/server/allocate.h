@@ -3,6 +3,7 @@
 #ifndef CLEAVE_SERVER_ALLOCATE_H_
 #define CLEAVE_SERVER_ALLOCATE_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,18 @@ absl::Status CheckCard(const HostRoot& root, const Card& card);
 // Threads: any.
 absl::StatusOr<ContainerEdits> AllocateContainer(const Snapshot& snapshot, const HostRoot& root,
                                                  const std::vector<std::string>& ids);
+
+// What would be refused although the device is healthy, because the host lacks something that its container
+// gets.
+struct Refusal {
+  std::string resource;
+  std::string device;  // the first one
+  size_t more = 0;     // others of the resource, for the same reason
+  std::string reason;
+};
+
+// Tries every healthy device alone; of shares of one card one. Threads: any.
+std::vector<Refusal> FindRefusals(const Plan& plan, const HostRoot& root);
 
 // True for an error that a new look at the machine may cure.
 bool IsWorthARescan(const absl::Status& status);

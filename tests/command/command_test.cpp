@@ -17,6 +17,7 @@ namespace {
 using Json = nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 using Result = testing::Ran;
@@ -89,6 +90,68 @@ TEST(Command, CheckSaysEverythingThatIsWrong) {
   EXPECT_EQ(Cleave("check" + Machine("tenstorrent-4x-n300")).code, 0);
   EXPECT_EQ(Cleave("check --config /nowhere.toml" + Machine("tenstorrent-4x-n300")).code, 1);
   EXPECT_THAT(Cleave("plan --root /nowhere").err, HasSubstr("/nowhere"));
+}
+
+// Each is told, and none stops the program.
+TEST(Command, BrokenResourcesAreNotMade) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "bad.toml", R"([[resource]]
+name = "example.com/count"
+unit = "count"
+count = -1
+[[resource]]
+name = "example.com/pair"
+unit = "group"
+group_by = "links"
+size = "2"
+[[resource]]
+name = "example.com/share"
+unit = "share"
+shares = 0
+[[resource]]
+name = ""
+[[resource]]
+name = "example.com/relative"
+[resource.container]
+devices = "dev/x"
+mounts = [{ host = "" }]
+)");
+  Result bad = Cleave("check --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300"));
+  EXPECT_EQ(bad.code, 1);
+  for (const char* line :
+       {":4:1: 'count'", ":9:1: 'size'", ":13:1: 'shares'", ":15:1: 'name' in [[resource]] is empty",
+        ":19:11: \"dev/x\" must be an absolute path", ":20:20: \"\" must be an absolute path"})
+    EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml" + line));
+}
+
+// The driver is as it should be, and the host lacks what the container is to get beside the card.
+TEST(Command, CheckSaysWhatPodsWouldBeRefusedFor) {
+  testing::TempDir dir;
+  const std::string toml = "[[resource]]\nname = \"example.com/x\"\n[resource.container]\n";
+  auto check = [&](const std::string& container) {
+    testing::WriteFile(dir / "x.toml", toml + container);
+    return Cleave("check --output json --config " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
+  };
+  Result node = check("devices = [\"{nodes.*}\", \"/dev/nosuch\"]\n");
+  EXPECT_EQ(node.code, 0) << "the machine may get it yet";
+  EXPECT_EQ(Json::parse(node.out)["refuses"],
+            Json::parse(R"([{"resource": "example.com/x", "device": "0000:31:00.0",
+            "more": 3, "reason": "the device node /dev/nosuch is not there"}])"));
+  Result mount = check("mounts = [{ host = \"/nosuch\" }]\n");
+  EXPECT_EQ(Json::parse(mount.out)["refuses"][0]["reason"],
+            "mount of /nosuch: the host's directory is not there");
+  Result relative = check("mounts = [{ host = \"{serial}\" }]\n");
+  EXPECT_THAT(std::string(Json::parse(relative.out)["refuses"][0]["reason"]),
+              HasSubstr("is no absolute path"));
+  EXPECT_EQ(Json::parse(check("").out)["refuses"], Json::array());
+  EXPECT_THAT(Cleave("plan --config " + (dir / "x.toml") + Machine("tenstorrent-4x-n300")).out,
+              Not(HasSubstr("would be refused")));
+}
+
+TEST(Command, OutputThatCannotBeWritten) {
+  Result full = Cleave("plan" + Machine("tenstorrent-4x-n300") + " >/dev/full");
+  EXPECT_EQ(full.code, 1);
+  EXPECT_THAT(full.err, HasSubstr("standard output: No space left on device"));
 }
 
 TEST(Command, CheckRefusesWhatTheKubeletWould) {

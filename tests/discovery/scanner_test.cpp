@@ -133,6 +133,23 @@ TEST(Scanner, AHalfWrittenSysfsCostsThatCardOnly) {
   EXPECT_THAT(Ids(inventory), ElementsAre("0000:4b:00.0", "0000:b1:00.0", "0000:ca:00.0"));
 }
 
+// Values go into names and onto terminals: no escapes, no page of noise.
+TEST(Scanner, WhatIsNoTextIsNoValue) {
+  LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
+  const std::string entry = std::string(kFirst) + "/tenstorrent/tenstorrent!0";
+  for (const std::string& noise : {std::string("n300\x1b[31mRED\n"), std::string(5000, 'n')}) {
+    machine.root().AddFile(entry + "/tt_card_type", noise);
+    Inventory inventory = machine.Scan();
+    const Card* card = FindById(inventory, "0000:31:00.0");
+    ASSERT_NE(card, nullptr);
+    EXPECT_FALSE(card->attributes.contains("card_type"));
+    EXPECT_TRUE(card->waiting);
+    ASSERT_THAT(inventory.oddities, ::testing::SizeIs(1));
+    EXPECT_EQ(inventory.oddities[0].subject, "0000:31:00.0");
+    EXPECT_EQ(inventory.oddities[0].text, "card_type: what was read is no text");
+  }
+}
+
 TEST(Scanner, TwoEntriesOfOneFunctionAreOneCard) {
   LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
   machine.root().AddLink("sys/class/tenstorrent/tenstorrent!9",

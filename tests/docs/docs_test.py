@@ -226,6 +226,10 @@ class Json(WithProgram):
                     out = subprocess.run([binary(), *command, "--output", "json", "--root", MACHINES / f"{machine}.tar.zst",
                                           "--config", config], cwd=ROOT, capture_output=True, text=True).stdout
                     printed |= self.keys_of(json.loads(out)) if out else set()
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:  # of a host that lacks what containers get
+            config.write('[[resource]]\nname = "example.com/x"\ncontainer.mounts = [{ host = "/nosuch" }]\n')
+            config.flush()
+            printed |= self.keys_of(json.loads(run("plan", "--output", "json", "--config", config.name, "--root", MACHINE)[1]))
         printed |= self.keys_of(json.loads(run("prefer", "tenstorrent.com/n300", "-n", 2, "--output", "json", "--root", MACHINE)[1]))
         described = {key for table in markdown.tables(ROOT / "docs/json.md") if table.head[0] == "key"
                      for row in table.rows for key in re.split(r"[.\[\]]+", markdown.codes(row[0])[0]) if key}

@@ -139,6 +139,17 @@ size = 2
   EXPECT_THAT(planned.plan.not_offered, IsEmpty());
 }
 
+// What the operator wants in a resource is not offered otherwise because the resource cannot have it.
+TEST(Plan, TwoCardsOfOneId) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  Planned planned = PlanOf(*root, "[[resource]]\nname = \"a.com/x\"\nid = \"{card_type}\"\n");
+  EXPECT_EQ(Summary(planned.plan), "a.com/x: n300\n");
+  ASSERT_THAT(planned.plan.refused, SizeIs(1));
+  EXPECT_EQ(planned.plan.refused[0].message, "device id 'n300' is another card's already");
+  EXPECT_EQ(planned.plan.refused[0].pos.line, 3);
+  EXPECT_THAT(planned.plan.not_offered, SizeIs(3));
+}
+
 TEST(Plan, TheOperatorsResourcesComeFirst) {
   auto root = LoadMachine("tenstorrent-4x-n300");
   Planned planned = PlanOf(*root, R"(
