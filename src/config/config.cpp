@@ -52,7 +52,6 @@ Weights ParseWeights(const toml::table& table, const std::string& file, Diagnost
   for (auto [key, field] : fields) {
     std::optional<double> value = reader.Number(key);
     if (!value) continue;
-    if (*value < 0) reader.ErrorAt(key, fmt::format("'{}' in [affinity] must not be negative", key));
     *field = *value;
   }
   // The tree answer is exact only when nearer never counts less.

@@ -79,9 +79,9 @@ std::optional<double> TableReader::Number(std::string_view key) {
   const toml::node* node = Node(key);
   if (node == nullptr) return std::nullopt;
   std::optional<double> value = node->is_number() ? node->value<double>() : std::nullopt;
-  // Not infinite, not NaN, and small enough that sums over thousands of pairs stay exact.
-  if (value && *value >= -1e6 && *value <= 1e6) return value;
-  WrongType(key, "a number from -1000000 to 1000000");
+  // Not negative, not NaN, and small enough that sums over thousands of pairs stay exact.
+  if (value && *value >= 0 && *value <= 1e6) return value;
+  WrongType(key, "a number from 0 to 1000000");
   return std::nullopt;
 }
 

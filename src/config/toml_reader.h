@@ -33,7 +33,7 @@ class TableReader {
   bool Has(std::string_view key);
   std::optional<std::string> String(std::string_view key);
   std::optional<int64_t> Int(std::string_view key, int64_t least, int64_t most);
-  std::optional<double> Number(std::string_view key);
+  std::optional<double> Number(std::string_view key);  // from 0 to 1000000
   std::optional<bool> Bool(std::string_view key);
   // "500ms", "2s", "1m", "1h"
   std::optional<std::chrono::milliseconds> Duration(std::string_view key);

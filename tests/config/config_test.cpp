@@ -129,7 +129,7 @@ TEST(Config, WrongTypesAndRangesAreSaid) {
   EXPECT_THAT(ErrorsOf("rescan = \"1ms\""), HasSubstr("must be from 1s to 1h"));
   EXPECT_THAT(ErrorsOf("resource = 1"), HasSubstr("[[resource]]"));
   EXPECT_THAT(ErrorsOf("[affinity]\nlink = inf"), HasSubstr("'link' in [affinity] must be a number"));
-  EXPECT_THAT(ErrorsOf("[affinity]\nlink = -1"), HasSubstr("must not be negative"));
+  EXPECT_THAT(ErrorsOf("[affinity]\nlink = -1"), HasSubstr("must be a number from 0 to 1000000"));
   EXPECT_THAT(ErrorsOf("[affinity]\nsame_numa = 5"),
               HasSubstr("'same_numa' (5) must not be less than 'same_socket' (15)"));
   EXPECT_THAT(ErrorsOf("[[links]]\nsource = \"toml\"\nbetween = [{ from = \"a\" }]"),

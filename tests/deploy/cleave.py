@@ -33,7 +33,7 @@ def promtool():
 def unpack(machine, folder):
     """Returns the root of a captured machine."""
     subprocess.run(["tar", "--zstd", "-xf", MACHINES / f"{machine}.tar.zst", "-C", folder], check=True)
-    return pathlib.Path(folder) / machine
+    return pathlib.Path(folder) / pathlib.Path(machine).name
 
 
 def main():
