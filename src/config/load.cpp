@@ -3,11 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <ios>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,7 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/embedded.h"
+#include "base/files.h"
+#include "base/regex.h"
+#include "base/status.h"
 #include "base/strings.h"
 #include "config/check_names.h"
 #include "config/condition.h"
@@ -29,12 +30,6 @@ namespace cleave {
 namespace {
 
 constexpr const char* kDefaultFile = "/etc/cleave/cleave.toml";
-
-std::optional<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-}
 
 using NamedText = std::pair<std::string, std::string>;  // file, text
 
@@ -78,6 +73,9 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
         diagnostics.Error(pos, fmt::format("'{}' must be one of {}, not '{}'{}", key, Join(allowed, ", "),
                                            value, DidYouMean(value, allowed)));
       }
+      const std::string& match = setting->second.match;
+      if (!match.empty() && !Fits(match, value))
+        diagnostics.Error(pos, fmt::format("'{}' must be {}, not '{}'", key, setting->second.what, value));
     }
   }
   for (const ResourceSpec& spec : settings.config.resources) {
@@ -142,10 +140,10 @@ Settings Assemble(Config config, const std::vector<NamedText>& more_profiles, Di
 }
 
 void ReadProfile(const std::string& path, std::vector<NamedText>& profiles, Diagnostics& diagnostics) {
-  if (std::optional<std::string> text = ReadFile(path)) {
+  if (absl::StatusOr<std::string> text = ReadFile(path); text.ok()) {
     profiles.emplace_back(path, *std::move(text));
   } else {
-    diagnostics.Error({path, 0, 0}, "cannot be read");
+    diagnostics.Error({path, 0, 0}, MessageOf(text.status()));
   }
 }
 
@@ -187,12 +185,10 @@ bool Settings::Active(const Profile& profile) const {
 
 Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics) {
   std::string file = options.config_file.empty() ? kDefaultFile : options.config_file;
-  std::optional<std::string> text = ReadFile(file);
-  std::error_code ignored;
+  absl::StatusOr<std::string> text = ReadFile(file);
   // Only the default place may be empty.
-  if (!text && (!options.config_file.empty() || std::filesystem::exists(file, ignored))) {
-    diagnostics.Error({file, 0, 0}, "cannot be read");
-  }
+  if (!text.ok() && !(options.config_file.empty() && absl::IsNotFound(text.status())))
+    diagnostics.Error({file, 0, 0}, MessageOf(text.status()));
   Config config = ParseConfig(text.value_or(""), file, diagnostics);
   std::vector<NamedText> profiles;
   for (const std::string& dir : config.profile_dirs) ReadProfileDir(dir, profiles, diagnostics);

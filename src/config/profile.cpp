@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/regex.h"
 #include "config/condition.h"
 #include "config/diagnostics.h"
 #include "config/profile_parser.h"
@@ -85,6 +86,12 @@ std::map<std::string, Setting> ParseSettings(const toml::table& table, const std
         std::find(setting.values.begin(), setting.values.end(), setting.fallback) != setting.values.end();
     if (!setting.values.empty() && !listed)
       one.Error(one.Pos(), fmt::format("the default of setting '{}' is none of its values", name));
+    setting.match = one.Regex("match").value_or("");
+    setting.what = one.String("what").value_or("");
+    if (setting.match.empty() != setting.what.empty() || (!setting.match.empty() && !setting.values.empty()))
+      one.Error(one.Pos(), fmt::format("setting '{}' needs 'values', or 'match' and 'what' together", name));
+    if (!setting.match.empty() && !Fits(setting.match, setting.fallback))
+      one.Error(one.Pos(), fmt::format("the default of setting '{}' is not {}", name, setting.what));
     one.Finish();
     settings[name] = std::move(setting);
   }

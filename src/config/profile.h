@@ -124,7 +124,9 @@ struct Entries {
 };
 
 struct Setting {
-  std::vector<std::string> values;
+  std::vector<std::string> values;  // that are allowed; empty: any that `match` fits
+  std::string match;                // a regular expression for the whole value; "": any
+  std::string what;                 // what that is, in words: "a number from 1"
   std::string fallback;
   SourcePos pos;
 };

@@ -13,9 +13,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <ios>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -27,6 +24,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/files.h"
 #include "config/resource_spec.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
@@ -43,12 +41,6 @@ constexpr std::string_view kVersion = "0.5.0";  // the first with names that beg
 std::string FileName(std::string kind) {
   std::replace(kind.begin(), kind.end(), '/', '_');
   return fmt::format("{}{}.json", kOurs, kind);
-}
-
-std::optional<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
 }
 
 absl::Status Problem(const std::string& path, int error) {
@@ -105,9 +97,9 @@ bool Covers(const std::string& text, const Json& spec) {
 absl::Status EnsureFile(const std::string& directory, const std::string& name, const std::string& text,
                         bool keep) {
   std::string path = directory + "/" + name;
-  std::optional<std::string> there = ReadFile(path);
-  if (there == text) return absl::OkStatus();
-  if (keep && there && Covers(*there, Json::parse(text))) return absl::OkStatus();
+  absl::StatusOr<std::string> there = ReadFile(path);
+  if (there.ok() && *there == text) return absl::OkStatus();
+  if (keep && there.ok() && Covers(*there, Json::parse(text))) return absl::OkStatus();
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) return Problem(directory, error.value());

@@ -148,6 +148,35 @@ TEST(Command, CheckSaysWhatPodsWouldBeRefusedFor) {
               Not(HasSubstr("would be refused")));
 }
 
+TEST(Command, SettingsOfProfilesAreChecked) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "x.toml", R"(profiles = ["b-com", "generic", "intel-gpu", "keti-gpu"]
+[profile.b-com]
+slots = "many"
+[profile.generic]
+resource = "Bad Name!"
+[profile.intel-gpu]
+shares = "0"
+[profile.keti-gpu]
+library = "not/absolute"
+)");
+  Result bad = Cleave("check --config " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
+  EXPECT_EQ(bad.code, 1);
+  for (const char* line :
+       {":3:1: 'slots' must be a number up to 99999, not 'many'", ":5:1: 'resource' must be the part of",
+        ":7:1: 'shares' must be a number from 1 to 99999, not '0'",
+        ":9:1: 'library' must be an absolute path, not 'not/absolute'"})
+    EXPECT_THAT(bad.err, HasSubstr(dir / "x.toml" + line));
+}
+
+TEST(Command, FilesThatCannotBeReadSayWhy) {
+  EXPECT_THAT(Cleave("check --config /nowhere.toml").err,
+              HasSubstr("/nowhere.toml: cannot be read: No such file"));
+  EXPECT_THAT(Cleave("check --config /tmp").err, HasSubstr("/tmp: cannot be read: Is a directory"));
+  EXPECT_THAT(Cleave("check --profile /nowhere.toml").err,
+              HasSubstr("/nowhere.toml: cannot be read: No such file"));
+}
+
 TEST(Command, OutputThatCannotBeWritten) {
   Result full = Cleave("plan" + Machine("tenstorrent-4x-n300") + " >/dev/full");
   EXPECT_EQ(full.code, 1);

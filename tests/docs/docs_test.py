@@ -194,7 +194,7 @@ class Keys(unittest.TestCase):
             rows = {markdown.codes(row[0])[0]: row for table in markdown.tables(page_of(profile.stem))
                     if table.head[0] == "setting" for row in table.rows}
             section = re.search(r"^\[settings\]\n(.*?)\n\n", profile.read_text(), re.MULTILINE | re.DOTALL)
-            declared = re.findall(r'^(\w+)\s*=\s*\{ values = \[(.*?)\], default = ("[^"]*")', section[1] if section else "", re.MULTILINE)
+            declared = re.findall(r'^(\w+)\s*=\s*\{ (?:values = \[(.*?)\]|match = ".*?", what = ".*?"), default = ("[^"]*")', section[1] if section else "", re.MULTILINE)
             self.assertEqual(set(rows), {name for name, _, _ in declared}, profile.name)
             for name, values, default in declared:
                 self.assertEqual(markdown.codes(rows[name][1]), values.split(", ") if values else [], name)
