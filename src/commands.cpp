@@ -207,9 +207,7 @@ int RunPrefer(const PreferOptions& options) {
   preferred.microseconds =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
   std::sort(preferred.request.available.begin(), preferred.request.available.end());
-  bool by_affinity = resource->prefer == Preference::kClosest && resource->same_card == SameCard::kAllow &&
-                     resource->topology != nullptr && resource->topology->size == resource->units.size();
-  if (by_affinity) preferred.next = NextBest(*resource->topology, preferred.request, preferred.choice);
+  preferred.next = NextBest(*resource, preferred.request, preferred.choice);
   preferred.whole = LeftWhole(view->plan, *resource, preferred.request, preferred.choice.units);
   Print(options.json ? PreferJson(preferred) : PreferText(preferred));
   return 0;

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/strings.h"
 #include "config/resource_spec.h"
 #include "policy/choose.h"
 #include "policy/choose_selection.h"
@@ -39,8 +41,11 @@ std::string NameOf(const Vertex& vertex) {
 
 }  // namespace
 
-std::optional<Choice> NextBest(const UnitTopology& topology, const ChoiceRequest& request,
-                               const Choice& choice) {
+std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& request, const Choice& choice) {
+  if (resource.prefer != Preference::kClosest || resource.same_card != SameCard::kAllow ||
+      resource.topology == nullptr || resource.topology->size != resource.units.size())
+    return std::nullopt;
+  const UnitTopology& topology = *resource.topology;
   std::optional<Choice> best;
   std::set<size_t> left_out;  // kinds of units
   for (size_t unit : choice.units) {
@@ -58,6 +63,35 @@ std::optional<Choice> NextBest(const UnitTopology& topology, const ChoiceRequest
     if (best->score >= choice.score - kSameScore) break;
   }
   return best;
+}
+
+std::string Together(const Plan& plan, const Resource& resource, const std::vector<size_t>& units) {
+  const Graph& graph = *plan.graph;
+  std::map<Relation, size_t> relations;
+  std::set<size_t> cards;
+  for (size_t i = 0; i < units.size(); ++i) {
+    const std::vector<size_t>& own = resource.units[units[i]].cards;
+    cards.insert(own.begin(), own.end());
+    for (size_t j = 0; j < i; ++j) {
+      std::optional<Relation> nearest;
+      for (size_t a : own) {
+        for (size_t b : resource.units[units[j]].cards) {
+          Relation relation = a == b ? Relation::kSameCard : graph.CardRelation(a, b);
+          if (!nearest || relation < *nearest) nearest = relation;
+        }
+      }
+      if (nearest) ++relations[*nearest];
+    }
+  }
+  std::map<std::string, size_t> links;
+  for (const Link& link : graph.links()) {
+    if (link.kind != "board" && cards.contains(link.from) && cards.contains(link.to)) ++links[link.kind];
+  }
+  std::vector<std::string> parts;
+  for (const auto& [relation, count] : relations)
+    parts.push_back(std::to_string(count) + " " + ToString(relation));
+  for (const auto& [kind, count] : links) parts.push_back(std::to_string(count) + " " + kind);
+  return Join(parts, ", ");
 }
 
 std::vector<WholePart> LeftWhole(const Plan& plan, const Resource& resource, const ChoiceRequest& request,

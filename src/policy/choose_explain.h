@@ -14,16 +14,19 @@
 namespace cleave {
 
 // The best set without one of the chosen units, by the order of docs/choosing.md; nullopt when there is no
-// other set. One search for each kind of chosen unit, 64 at most, so of larger sets it may not be the very
-// best.
-std::optional<Choice> NextBest(const UnitTopology& topology, const ChoiceRequest& request,
-                               const Choice& choice);
+// other set, or sets are not chosen by affinity alone. One search for each kind of chosen unit, 64 at most,
+// so of larger sets it may not be the very best.
+std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& request, const Choice& choice);
 
 // A part of the machine whose devices were all free and none of which is chosen.
 struct WholePart {
   std::string name;  // "NUMA node 0", "host bridge pci0000:30", "bridge 0000:30:02.0"
   size_t units = 0;  // healthy devices in it, two at least
 };
+
+// What the pairs of these units have in common, each by its nearest cards: "2 same_switch, 1 same_numa", and
+// the links between them: "1 ethernet". "" for less than two units, or units without cards.
+std::string Together(const Plan& plan, const Resource& resource, const std::vector<size_t>& units);
 
 // The largest ones, in the order of the tree; parts of one that is listed are not.
 std::vector<WholePart> LeftWhole(const Plan& plan, const Resource& resource, const ChoiceRequest& request,

@@ -303,7 +303,7 @@ grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(
     auto* ids = response->add_container_responses()->mutable_deviceids();
     ids->Assign(answer.ids.begin(), answer.ids.end());
     metrics_.SetPreferredGap(snapshot->resource, answer.gap_ratio);
-    LogPreferred(snapshot->resource, question, answer, Clock::now() - start);
+    LogPreferred(*snapshot->plan, snapshot->resource, question, answer, Clock::now() - start);
   }
   metrics_.ObservePreferred(snapshot->resource, Clock::now() - start);
   return Reply(context, grpc::Status::OK);

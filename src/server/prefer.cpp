@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,6 +19,7 @@
 #include "base/strings.h"
 #include "discovery/inventory.h"
 #include "policy/choose.h"
+#include "policy/choose_explain.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
 
@@ -72,6 +75,8 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
     answer.optimal = chosen.optimal;
     answer.gap_ratio = chosen.GapRatio();
     answer.steps = chosen.steps;
+    answer.choice = chosen;
+    answer.question = std::move(choice);
   }
   // In the order of the ids: the kubelet shuffles, the answer should not.
   std::sort(sick.begin(), sick.end());
@@ -86,8 +91,34 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   return answer;
 }
 
-void LogPreferred(const std::string& resource, const PreferRequest& request, const Preferred& answer,
-                  std::chrono::nanoseconds took) {
+namespace {
+
+// Steps that the next best set may cost: one search for each device that is chosen.
+constexpr uint64_t kMostForNext = 2'000'000;
+
+std::string IdsOf(const Resource& resource, const std::vector<size_t>& units) {
+  std::vector<std::string> ids;
+  for (size_t unit : units) ids.push_back(resource.units[unit].id);
+  return Join(ids, ",");
+}
+
+std::string NextText(const Resource& resource, const Preferred& answer) {
+  if (answer.steps * answer.choice.units.size() > kMostForNext) return "";
+  std::optional<Choice> next = NextBest(resource, answer.question, answer.choice);
+  return next ? fmt::format("{:g} {}", next->score, IdsOf(resource, next->units)) : "";
+}
+
+std::string LeavesText(const Plan& plan, const Resource& resource, const Preferred& answer) {
+  std::vector<std::string> parts;
+  for (const WholePart& part : LeftWhole(plan, resource, answer.question, answer.choice.units))
+    parts.push_back(fmt::format("{} ({})", part.name, part.units));
+  return Join(parts, ", ");
+}
+
+}  // namespace
+
+void LogPreferred(const Plan& plan, const std::string& resource, const PreferRequest& request,
+                  const Preferred& answer, std::chrono::nanoseconds took) {
   if (!answer.warning.empty()) {
     Log(LogLevel::kWarning, "a preference cannot be kept",
         {{"resource", resource}, {"reason", answer.warning}});
@@ -98,7 +129,8 @@ void LogPreferred(const std::string& resource, const PreferRequest& request, con
          {"unknown", Join(answer.unknown, ",")},
          {"unhealthy", Join(answer.unhealthy, ",")}});
   }
-  if (!LogEnabled(LogLevel::kDebug)) return;
+  const Resource* found = plan.Find(resource);
+  if (!LogEnabled(LogLevel::kDebug) || found == nullptr) return;
   Log(LogLevel::kDebug, "preferred",
       {{"resource", resource},
        {"size", fmt::format("{}", request.size)},
@@ -108,6 +140,9 @@ void LogPreferred(const std::string& resource, const PreferRequest& request, con
        {"score", fmt::format("{:g}", answer.score)},
        {"optimal", answer.optimal ? "true" : "false"},
        {"gap_percent", fmt::format("{:.2f}", 100 * answer.gap_ratio)},
+       {"shares", Together(plan, *found, answer.choice.units)},
+       {"next", NextText(*found, answer)},
+       {"leaves_whole", LeavesText(plan, *found, answer)},
        {"steps", fmt::format("{}", answer.steps)},
        {"us", fmt::format("{}", std::chrono::duration_cast<std::chrono::microseconds>(took).count())}});
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/choose.h"
 #include "policy/plan.h"
 
 namespace cleave {
@@ -24,6 +25,8 @@ struct Preferred {
   bool optimal = true;
   double gap_ratio = 0;  // of the bound on the score: 0 to 1, 0 when optimal
   uint64_t steps = 0;
+  ChoiceRequest question;  // as it was put to the choice, in units
+  Choice choice;
   std::string warning;  // which wish of the resource could not be kept
   // What the kubelet named and this node does not have, or has not healthy.
   std::vector<std::string> unknown;
@@ -35,10 +38,11 @@ struct Preferred {
 // that are not healthy, before them. `resource` may be null: then every id is unknown. Threads: any.
 Preferred Prefer(const Resource* resource, const PreferRequest& request);
 
-// Logs the answer for an operator who asks why: a line at debug level, and a warning of what was wrong with
-// the question or could not be kept.
-void LogPreferred(const std::string& resource, const PreferRequest& request, const Preferred& answer,
-                  std::chrono::nanoseconds took);
+// Logs the answer for an operator who asks why: a line at debug level, with what `cleave prefer` tells (the
+// next best set only where it is quickly found), and a warning of what was wrong with the question or could
+// not be kept.
+void LogPreferred(const Plan& plan, const std::string& resource, const PreferRequest& request,
+                  const Preferred& answer, std::chrono::nanoseconds took);
 
 }  // namespace cleave
 

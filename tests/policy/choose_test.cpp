@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -279,7 +280,10 @@ TEST(Choose, TheNextBestIsTheNextBest) {
     request.healthy = request.available;
     if (random() % 2 == 0) request.must_include = {random() % n};
     Choice choice = Choose(Preference::kClosest, topology, request);
-    std::optional<Choice> next = NextBest(topology, request, choice);
+    Resource resource;
+    resource.units.resize(n);
+    resource.topology = std::make_shared<UnitTopology>(topology);
+    std::optional<Choice> next = NextBest(resource, request, choice);
     std::optional<double> best;
     for (uint32_t set = 0; set < (1U << n); ++set) {
       std::vector<size_t> units;

@@ -18,6 +18,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::GizmoMachine;
+using ::testing::HasSubstr;
 using ::testing::UnorderedElementsAre;
 
 class PreferTest : public ::testing::Test {
@@ -131,6 +132,20 @@ TEST_F(PreferTest, AnyRequestIsAnsweredWell) {
     std::shuffle(request.available.begin(), request.available.end(), random);
     EXPECT_EQ(Prefer(&resource(), request).ids, ids);
   }
+}
+
+// Two switches of four on two NUMA nodes, one card of the first in use.
+TEST_F(PreferTest, TheDebugLineSaysWhy) {
+  PreferRequest request{Ids({0, 1, 2, 4, 5, 6, 7}), {}, 2};
+  Preferred answer = Prefer(&resource(), request);
+  SetUpLog(LogFormat::kText, LogLevel::kDebug);
+  ::testing::internal::CaptureStderr();
+  LogPreferred(*plan_, resource().name, request, answer, std::chrono::microseconds(12));
+  std::string line = ::testing::internal::GetCapturedStderr();
+  SetUpLog(LogFormat::kText, LogLevel::kInfo);
+  EXPECT_THAT(line, HasSubstr("devices=" + Id(0) + "," + Id(1)));
+  EXPECT_THAT(line, HasSubstr("shares=\"1 same_host_bridge\" next=\"30 " + Id(1) + "," + Id(2) +
+                              "\" leaves_whole=\"NUMA node 1 (4)\""));
 }
 
 }  // namespace
