@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -50,6 +51,10 @@ struct ChoiceRequest {
   std::vector<size_t> must_include;
   std::vector<size_t> healthy;  // all healthy units, for judging what is left; those not available are in use
   uint64_t budget_steps = 800'000;  // looks at a pair of units; less than 3 ms
+  // Asked now and then in a search; true: the best so far is the answer. Guards against a processor that is
+  // far slower than the steps suppose; empty: never. The only thing that may make two answers to one question
+  // differ.
+  std::function<bool()> give_up = nullptr;
 };
 
 struct Choice {

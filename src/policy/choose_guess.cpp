@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -27,11 +28,11 @@ struct Move {
 
 class Walk {
  public:
-  Walk(Selection& selection, uint64_t effort)
-      : selection_(selection), effort_(effort), moved_at_(selection.kinds(), 0) {}
+  Walk(Selection& selection, uint64_t effort, const std::function<bool()>& give_up)
+      : selection_(selection), effort_(effort), give_up_(give_up), moved_at_(selection.kinds(), 0) {}
 
   uint64_t spent() const { return spent_; }
-  bool HasEffort() const { return spent_ < effort_; }
+  bool HasEffort() const { return spent_ < effort_ && (!give_up_ || !give_up_()); }
 
   // All units of a part of the machine. False when that is none, one, or more than are wanted.
   bool TakeBlock(const std::vector<std::vector<size_t>>& blocks, size_t number) {
@@ -158,6 +159,7 @@ class Walk {
 
   Selection& selection_;
   const uint64_t effort_;
+  const std::function<bool()>& give_up_;
   uint64_t spent_ = 0;
   std::vector<size_t> moved_at_;  // turn of the last move of a kind; 0: not moved
   size_t turn_ = 0;
@@ -168,10 +170,10 @@ class Walk {
 
 }  // namespace
 
-uint64_t Guess(Selection& selection, uint64_t effort) {
+uint64_t Guess(Selection& selection, uint64_t effort, const std::function<bool()>& give_up) {
   // Multiples of the golden ratio are far from each other: a few starts see different parts of the machine.
   constexpr double kGoldenRatio = 0.6180339887498949;
-  Walk walk(selection, effort);
+  Walk walk(selection, effort, give_up);
   const std::vector<std::vector<size_t>>& blocks = selection.blocks();
   size_t starts = 3 * std::max(selection.kinds(), blocks.size());
   for (size_t start = 0; start < starts && (start == 0 || walk.HasEffort()); ++start) {

@@ -23,6 +23,8 @@ constexpr size_t kAlwaysExact = 16;
 constexpr size_t kMostForProof = 256;
 // What a unit costs in a bound beside its looks at others, in steps.
 constexpr uint64_t kUnitSteps = 6;
+// Nodes of the search between two questions whether to give up; less than 0.1 ms.
+constexpr uint64_t kAskEvery = 64;
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 
 class Search {
@@ -31,6 +33,7 @@ class Search {
          const std::vector<size_t>& open)
       : always_exact_(open.size() <= kAlwaysExact),
         budget_(request.budget_steps),
+        give_up_(request.give_up),
         selection_(topology, request, must, open),
         order_(selection_.kind_of_open()),
         kinds_(selection_.kinds()),
@@ -40,7 +43,7 @@ class Search {
   }
 
   Choice Run() {
-    steps_ = Guess(selection_, GuessEffort());
+    steps_ = Guess(selection_, GuessEffort(), give_up_);
     uint64_t half = steps_ + (budget_ - std::min(budget_, steps_)) / 2;
     double bound = kinds_ <= kMostForProof ? Prove(half) : CrudeBound();
     Choice choice;
@@ -155,6 +158,11 @@ class Search {
     return bound;
   }
 
+  bool IsOver() {
+    if (give_up_ && ++asked_ % kAskEvery == 0 && give_up_()) limit_ = budget_ = 0;
+    return steps_ > limit_;
+  }
+
   // Goes through the sets that begin with what is taken and continue with units of order_[next..]. Returns a
   // bound on the score of those that were neither looked at nor shown to be no better than the best.
   double Descend(size_t next) {
@@ -165,7 +173,7 @@ class Search {
     while (next < order_.size() && left_[order_[next]] == 0) ++next;
     double bound = Bound();
     double enough = selection_.best_score() + (explore_ties_ ? -kSameScore : kSameScore);
-    if (bound < enough || steps_ > limit_) return bound;
+    if (bound < enough || IsOver()) return bound;
     // No higher score below here, and no equal one that leaves more behind.
     if (bound <= selection_.best_score() + kSameScore && !CanTie()) return bound;
     size_t kind = order_[next];
@@ -197,7 +205,8 @@ class Search {
   }
 
   const bool always_exact_;
-  const uint64_t budget_;
+  uint64_t budget_;
+  const std::function<bool()>& give_up_;
   Selection selection_;
   const std::vector<size_t>& order_;  // kinds of the open units, in PCI-walk order
   const size_t kinds_;
@@ -209,6 +218,7 @@ class Search {
   bool explore_ties_ = true;
   uint64_t steps_ = 0;
   uint64_t limit_ = 0;
+  uint64_t asked_ = 0;  // nodes of the search
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -42,7 +43,10 @@ class SeatChooser {
  public:
   SeatChooser(const Seats& seats, const ChoiceRequest& request, const std::vector<size_t>& must,
               const std::vector<size_t>& open)
-      : seats_(seats), budget_(request.budget_steps), need_(request.size - must.size()) {
+      : seats_(seats),
+        budget_(request.budget_steps),
+        give_up_(request.give_up),
+        need_(request.size - must.size()) {
     size_t n = seats.units.size();
     total_.assign(n, 0);
     fixed_.assign(n, 0);
@@ -141,6 +145,7 @@ class SeatChooser {
     request.available = candidates;
     request.must_include = beside;
     request.budget_steps = budget_;
+    request.give_up = give_up_;
     for (size_t seat = 0; seat < total_.size(); ++seat) {
       if (total_[seat] > 0) request.healthy.push_back(seat);
     }
@@ -348,6 +353,7 @@ class SeatChooser {
 
   const Seats& seats_;
   const uint64_t budget_;
+  const std::function<bool()>& give_up_;
   size_t need_;                // units still to take
   std::vector<size_t> total_;  // healthy units of each seat
   std::vector<size_t> fixed_;  // must-include ones

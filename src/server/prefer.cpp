@@ -25,6 +25,14 @@
 
 namespace cleave {
 
+namespace {
+
+// A pod's admission waits for the answer. Searches end after so many steps, about 3 ms; this is for a
+// processor that is throttled or shared.
+constexpr std::chrono::milliseconds kLongest{50};
+
+}  // namespace
+
 Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   Preferred answer;
   size_t size = request.size > 0 ? static_cast<size_t>(request.size) : 0;
@@ -67,6 +75,9 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   if (choice.must_include.size() > choice.size) choice.must_include.resize(choice.size);
   if (choice.size > 0) {
     std::sort(choice.available.begin(), choice.available.end());
+    choice.give_up = [until = std::chrono::steady_clock::now() + kLongest] {
+      return std::chrono::steady_clock::now() > until;
+    };
     UnitChoice made = ChooseUnits(*resource, choice);
     const Choice& chosen = made.choice;
     answer.warning = made.warning;

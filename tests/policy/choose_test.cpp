@@ -301,6 +301,29 @@ TEST(Choose, TheNextBestIsTheNextBest) {
   }
 }
 
+// A processor that is too slow: what was found first is the answer, with a bound that holds.
+TEST(Choose, GivesUpWhenToldTo) {
+  std::mt19937 random(4);
+  UnitTopology topology = RandomTopology(random, 48, true);
+  FindTree(topology);
+  ASSERT_EQ(topology.tree, nullptr);
+  ChoiceRequest request;
+  request.size = 12;
+  request.available.resize(48);
+  std::iota(request.available.begin(), request.available.end(), size_t{0});
+  request.healthy = request.available;
+  Choice patient = Choose(Preference::kClosest, topology, request);
+  size_t asked = 0;
+  request.give_up = [&asked] { return ++asked > 1; };
+  Choice hasty = Choose(Preference::kClosest, topology, request);
+  EXPECT_THAT(hasty.units, ::testing::SizeIs(12));
+  EXPECT_FALSE(hasty.optimal);
+  EXPECT_LT(hasty.steps, patient.steps / 10);
+  EXPECT_GE(hasty.bound, patient.score);
+  request.give_up = [] { return false; };
+  EXPECT_EQ(Choose(Preference::kClosest, topology, request).units, patient.units);
+}
+
 // Shares of cards: many units, few places.
 TEST(Choose, SharesOfACardStayTogether) {
   UnitTopology topology;
