@@ -27,6 +27,7 @@
 #include "server/allocate.h"
 #include "server/messages.h"
 #include "topology/graph.h"
+#include "topology/link_sources.h"
 #include "topology/render.h"
 #include "topology/render_svg.h"
 
@@ -110,6 +111,10 @@ int RunCheck(const CheckOptions& options) {
   }
   const bool answers = view->diagnostics.ok();
   for (const Diagnostic& one : view->plan.refused) view->diagnostics.Error(one.pos, one.message);
+  const bool offers = view->diagnostics.ok();
+  const LinkTexts links = ReadLinkTexts(view->settings.config, view->root.get());
+  for (const Diagnostic& one : FindBrokenLinkFiles(view->settings.config, links, *view->plan.inventory))
+    view->diagnostics.Error(one.pos, one.message);
   PrintDiagnostics(view->diagnostics);
   for (const Diagnostic& one : FindSilentAttributes(*view, options.node.profile_files))
     fmt::print(stderr, "{}: note: {}\n", ToString(one.pos), one.message);
@@ -124,7 +129,8 @@ int RunCheck(const CheckOptions& options) {
     Complain(fmt::format("{} problem{}; {}", count, count == 1 ? "" : "s",
                          !serves    ? "nothing would be registered"
                          : !answers ? "pods would be refused"
-                                    : "those cards would not be offered"));
+                         : !offers  ? "those cards would not be offered"
+                                    : "those links would not count"));
   }
   return view->diagnostics.ok() ? 0 : 1;
 }

@@ -62,6 +62,12 @@ std::string PathOf(int fd) {
 
 std::string WithSlash(std::string path) { return path.empty() || path.ends_with('/') ? path : path + "/"; }
 
+// Magic number of the file system that a descriptor is on; 0 when it cannot be told.
+auto FileSystemOf(int fd) {
+  struct statfs fs = {};
+  return fstatfs(fd, &fs) == 0 ? fs.f_type : 0;
+}
+
 FileInfo InfoOf(const struct stat& st) {
   FileInfo info;
   info.identity = {st.st_ino, int64_t{st.st_ctim.tv_sec} * 1'000'000'000 + st.st_ctim.tv_nsec};
@@ -101,7 +107,10 @@ absl::StatusOr<std::unique_ptr<HostRoot>> DirectoryRoot::Open(const std::string&
 }
 
 DirectoryRoot::DirectoryRoot(std::string path, int fd)
-    : path_(std::move(path)), fd_(fd), real_path_(WithSlash(PathOf(fd))) {}
+    : path_(std::move(path)),
+      fd_(fd),
+      real_path_(WithSlash(PathOf(fd))),
+      has_sysfs_(FileSystemOf(Fd(OpenBeneath("sys", O_PATH)).get()) == SYSFS_MAGIC) {}
 
 DirectoryRoot::~DirectoryRoot() { close(fd_); }
 
@@ -127,8 +136,20 @@ int DirectoryRoot::OpenBeneath(std::string_view path, int flags) const {
   return openat(fd_, name.c_str(), flags | O_CLOEXEC);
 }
 
+bool DirectoryRoot::MayLeadToNode(std::string_view path) const {
+  path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+  return !has_sysfs_ || !path.starts_with("sys/") || path.find("..") != std::string_view::npos;
+}
+
 absl::StatusOr<std::string> DirectoryRoot::Read(std::string_view path, size_t limit) const {
-  // A file of sysfs is never a device node; O_NONBLOCK keeps a FIFO put there by mistake from stopping us.
+  // To open a device node may do something to the device, so that nothing but a file is opened. In sysfs
+  // there are no nodes and links do not lead out of it: most reads are spared the three calls.
+  if (MayLeadToNode(path)) {
+    CLEAVE_ASSIGN_OR_RETURN(FileInfo info, Stat(path));
+    if (info.kind != FileKind::kRegular)
+      return absl::FailedPreconditionError(Shown(path) + ": not a regular file");
+  }
+  // Something else may have come in its place since: O_NONBLOCK keeps a FIFO from stopping us.
   Fd fd(OpenBeneath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!fd.ok()) return ErrnoStatus(errno, Shown(path));
   struct stat st = {};
@@ -200,8 +221,7 @@ absl::StatusOr<std::string> DirectoryRoot::MountTypeAt(std::string_view path) co
   // A confined daemon may not read the host's mount table, but may look at the mounts below its own root.
   Fd fd(OpenBeneath(path, O_PATH));
   if (!fd.ok()) return ErrnoStatus(errno, Shown(path));
-  struct statfs fs = {};
-  if (fstatfs(fd.get(), &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) return "hugetlbfs";
+  if (FileSystemOf(fd.get()) == HUGETLBFS_MAGIC) return "hugetlbfs";
   absl::StatusOr<std::string> listed = HostRoot::MountTypeAt(path);
   return listed.ok() ? listed : "";
 }

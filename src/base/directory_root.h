@@ -34,10 +34,12 @@ class DirectoryRoot final : public HostRoot {
  private:
   DirectoryRoot(std::string path, int fd);
   int OpenBeneath(std::string_view path, int flags) const;  // -1 with errno
+  bool MayLeadToNode(std::string_view path) const;
 
   const std::string path_;  // without a trailing /
   const int fd_;
   const std::string real_path_;  // all links followed, with a trailing /; "" where /proc does not tell
+  const bool has_sysfs_;         // "sys" is the kernel's own, not a copy of one
 };
 
 }  // namespace cleave

@@ -16,7 +16,7 @@
 namespace cleave {
 namespace {
 
-std::atomic<LogFormat> format = LogFormat::kText;
+std::atomic<LogFormat> used_format = LogFormat::kText;
 
 spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   switch (level) {
@@ -32,15 +32,19 @@ spdlog::level::level_enum SpdlogLevel(LogLevel level) {
   return spdlog::level::info;
 }
 
-spdlog::logger& Logger() {
-  // Never destroyed: a gRPC thread may log while the process ends.
-  static auto* logger = [] {
-    auto* made = new spdlog::logger("cleave", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %-7l %v");
-    made->flush_on(spdlog::level::debug);
-    return made;
-  }();
-  return *logger;
+spdlog::logger* MakeLogger(const char* pattern) {
+  auto* made = new spdlog::logger("cleave", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  made->set_pattern(pattern);
+  made->flush_on(spdlog::level::debug);
+  return made;
+}
+
+// One for each format: spdlog does not allow to change a pattern while others log. Their sinks share a lock.
+// Never destroyed: a gRPC thread may log while the process ends.
+spdlog::logger& Logger(LogFormat format) {
+  static auto* text = MakeLogger("%Y-%m-%dT%H:%M:%S.%e%z %-7l %v");
+  static auto* json = MakeLogger(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})");
+  return format == LogFormat::kJson ? *json : *text;
 }
 
 void AppendJsonString(std::string& out, std::string_view text) {
@@ -53,20 +57,19 @@ bool NeedsQuotes(std::string_view text) {
 
 }  // namespace
 
-void SetUpLog(LogFormat new_format, LogLevel level) {
-  format = new_format;
-  spdlog::logger& logger = Logger();
-  logger.set_level(SpdlogLevel(level));
-  logger.set_pattern(new_format == LogFormat::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
-                                                    : "%Y-%m-%dT%H:%M:%S.%e%z %-7l %v");
+void SetUpLog(LogFormat format, LogLevel level) {
+  Logger(format).set_level(SpdlogLevel(level));
+  used_format = format;
 }
 
-bool LogEnabled(LogLevel level) { return Logger().should_log(SpdlogLevel(level)); }
+bool LogEnabled(LogLevel level) { return Logger(used_format).should_log(SpdlogLevel(level)); }
 
 void Log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
-  if (!LogEnabled(level)) return;
+  const LogFormat format = used_format;
+  spdlog::logger& logger = Logger(format);
+  if (!logger.should_log(SpdlogLevel(level))) return;
   std::string line;
-  if (format.load() == LogFormat::kJson) {
+  if (format == LogFormat::kJson) {
     line = "\"msg\":";
     AppendJsonString(line, message);
     for (const auto& [key, value] : fields) {
@@ -86,7 +89,7 @@ void Log(LogLevel level, std::string_view message, std::initializer_list<LogFiel
       }
     }
   }
-  Logger().log(SpdlogLevel(level), line);
+  logger.log(SpdlogLevel(level), line);
 }
 
 }  // namespace cleave

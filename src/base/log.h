@@ -15,7 +15,7 @@ enum class LogFormat { kText, kJson };
 
 using LogField = std::pair<std::string_view, std::string>;
 
-// Takes effect for every later line. Not meant to be called while other threads log.
+// Takes effect for every later line. Threads: any, also while others log; a line is of one format as a whole.
 void SetUpLog(LogFormat format, LogLevel level);
 
 // True when a line of this level would be written; asked before a costly line is put together.

@@ -42,7 +42,7 @@ struct LinkSource {
     double width = 1;
   };
   std::string source;              // a name in topology/link_sources.cpp's table
-  std::string path;                // absolute, or relative to the working directory
+  std::string path;                // ParseConfig() has put the file's directory before a relative one
   std::string kind = "link";       // with source = "toml"
   std::vector<Pair> pairs;         // with source = "toml": between
   std::vector<std::string> nodes;  // shell patterns for names of nodes; empty: every node

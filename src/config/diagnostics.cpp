@@ -24,6 +24,7 @@ std::vector<Diagnostic> Sorted(std::vector<Diagnostic> list) {
 
 std::string ToString(const SourcePos& pos) {
   if (pos.line == 0) return pos.file;
+  if (pos.column == 0) return fmt::format("{}:{}", pos.file, pos.line);
   return fmt::format("{}:{}:{}", pos.file, pos.line, pos.column);
 }
 

@@ -199,7 +199,9 @@ void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFu
   }
   absl::StatusOr<std::string> speed = root.ReadText(path + "/current_link_speed");
   absl::StatusOr<std::string> width = root.ReadText(path + "/current_link_width");
-  if (speed.ok() && width.ok()) {
+  // A card off the bus answers with ones: a speed that no one has and 63 lanes.
+  // Source: Linux, drivers/pci/pci-sysfs.c current_link_*_show() and pci_speed_string(), PCI_EXP_LNKSTA_NLW.
+  if (speed.ok() && width.ok() && !speed->starts_with("Unknown") && *width != "63") {
     std::string_view text = *speed;
     if (text.ends_with(" PCIe")) text.remove_suffix(5);
     function.link = fmt::format("{} x{}", text, *width);

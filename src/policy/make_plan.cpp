@@ -82,7 +82,9 @@ class Planner {
     for (const Condition& condition : settings_.config.exclude) {
       if (condition.Holds(lookup)) reasons_[index] = "it is excluded in cleave.toml";
     }
-    if (card.waiting) reasons_[index] = "it waits for " + Missing(card);
+    if (!card.waiting) return;
+    if (reasons_[index].empty()) late_.push_back({index, Missing(card)});
+    reasons_[index] = "it waits for " + Missing(card);
   }
 
   std::string Missing(const Card& card) const {
@@ -324,7 +326,8 @@ class Planner {
       if (profile.name == resource.profile) resource.container = Merge(profile.container, spec.container);
     }
     std::vector<NotOffered> left_out;
-    resource.units = units.empty() ? MakeUnits(spec, plan_, resource, cards, left_out) : std::move(units);
+    resource.units =
+        units.empty() ? MakeUnits(spec, plan_, resource, cards, late_, left_out) : std::move(units);
     for (const Unit& unit : resource.units) {
       for (size_t card : unit.cards) {
         shareable_[card] = spec.overlap == Overlap::kExclusive ? 1 : 0;
@@ -365,6 +368,7 @@ class Planner {
   std::vector<std::string> offered_by_;  // of each card; "" none
   std::vector<std::string> reasons_;     // why a card must not be offered; "" none
   std::vector<std::string> left_over_;   // why a resource that wanted it could not take it; another may
+  std::vector<LateCard> late_;           // not excluded, but not told apart yet
   std::vector<char> shareable_;          // every resource that has the card may overlap with others
   std::set<size_t> by_operator_;         // cards in the operator's resources
   std::set<std::string> reserved_;

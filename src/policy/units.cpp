@@ -122,6 +122,38 @@ void JudgeUnit(const Inventory& inventory, Unit& unit) {
   }
 }
 
+// Whether a card of which not all is known yet may turn out to be one of the group. What is known of it may
+// speak against that, what is missing does not.
+bool MayBelong(const Card& late, const Unit& unit, const ResourceSpec& spec, const Plan& plan) {
+  const Inventory& inventory = *plan.inventory;
+  const Card& member = inventory.cards[unit.cards.front()];
+  if (late.profile != member.profile) return false;
+  Condition::Lookup of_late = CardLookup(late, inventory, plan.SettingsOf(late.profile));
+  Condition::Lookup of_member = CardLookup(member, inventory, nullptr);
+  auto fits = [&](const std::string& name) {
+    std::optional<AttributeValue> value = of_late(name);
+    return !value || value == of_member(name);
+  };
+  auto may_hold = [&](const AttributeTest& test) {
+    std::optional<AttributeValue> value = of_late(test.name);
+    return !value || Matches(test, value);
+  };
+  return std::all_of(spec.group_by.begin(), spec.group_by.end(), fits) &&
+         std::all_of(spec.where.tests.begin(), spec.where.tests.end(), may_hold);
+}
+
+// A pod that is admitted before the rest of a group has come would hold a part of it as if it were all.
+void AwaitTheRest(const ResourceSpec& spec, const Plan& plan, const std::vector<LateCard>& late, Unit& unit) {
+  if (unit.health == Health::kUnhealthy) return;
+  for (const LateCard& one : late) {
+    const Card& card = plan.inventory->cards[one.card];
+    if (!MayBelong(card, unit, spec, plan)) continue;
+    unit.health = Health::kUnhealthy;
+    unit.reason = fmt::format("card {} waits for its {} and may be part of it", card.id, one.awaited);
+    return;
+  }
+}
+
 TextTemplate::Lookup LookupOf(const Plan& plan, const Card& card) {
   return CardTextLookup(card, *plan.inventory, plan.SettingsOf(card.profile));
 }
@@ -207,14 +239,16 @@ std::vector<Unit> MakeCountedUnits(const std::string& stem, int64_t count) {
 }
 
 std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Resource& resource,
-                            const std::vector<size_t>& cards, std::vector<NotOffered>& left_out) {
+                            const std::vector<size_t>& cards, const std::vector<LateCard>& late,
+                            std::vector<NotOffered>& left_out) {
   const Inventory& inventory = *plan.inventory;
+  const bool by_links = spec.group_by == std::vector<std::string>{"links"};
   std::vector<Group> groups;
   if (spec.unit == UnitKind::kCard) {
     groups = WholeCards(inventory, cards);
   } else if (spec.unit == UnitKind::kPartition || spec.unit == UnitKind::kShare) {
     groups = SingleCards(inventory, cards);
-  } else if (spec.group_by == std::vector<std::string>{"links"}) {
+  } else if (by_links) {
     groups = ByLinks(spec, plan, cards, left_out);
   } else {
     groups = ByAttributes(spec, inventory, cards, left_out);
@@ -257,6 +291,7 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
     std::sort(unit.numa_nodes.begin(), unit.numa_nodes.end());
     unit.numa_nodes.erase(std::unique(unit.numa_nodes.begin(), unit.numa_nodes.end()), unit.numa_nodes.end());
     JudgeUnit(inventory, unit);
+    if (spec.unit == UnitKind::kGroup && !by_links && !spec.size) AwaitTheRest(spec, plan, late, unit);
     FindDeviceNodes(plan, probe, unit);
     if (spec.unit == UnitKind::kShare) {
       std::vector<Unit> cut = Cut(unit, *shares);

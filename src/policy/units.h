@@ -18,10 +18,18 @@
 
 namespace cleave {
 
+// A card of which more is to come, see Card::waiting: it belongs to no unit yet.
+struct LateCard {
+  size_t card;
+  std::string awaited;  // "serial"
+};
+
 // The units of `resource` (its name, unit kind and container are set) over `cards`, indexes in PCI-walk
-// order. Cards that end in no unit are put into `left_out` with the reason.
+// order. Cards that end in no unit are put into `left_out` with the reason. A group without a size that a
+// card of `late` may be part of is not whole yet, and unhealthy.
 std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Resource& resource,
-                            const std::vector<size_t>& cards, std::vector<NotOffered>& left_out);
+                            const std::vector<size_t>& cards, const std::vector<LateCard>& late,
+                            std::vector<NotOffered>& left_out);
 
 // Devices without hardware: STEM-0, STEM-1, ...
 std::vector<Unit> MakeCountedUnits(const std::string& stem, int64_t count);

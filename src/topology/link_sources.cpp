@@ -7,9 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <ios>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -61,6 +64,17 @@ std::string ReadLinkText(const std::string& path, std::string& text) {
   if (file.bad()) return "cannot be read";  // a directory, for one
   if (text.size() > kTextLimit) return fmt::format("longer than {} bytes", kTextLimit);
   return "";
+}
+
+// Readers begin with "line 3: " what they say of one line; that is taken from `problem`.
+SourcePos LineOf(const std::string& path, std::string& problem) {
+  constexpr std::string_view kLine = "line ";
+  const size_t colon = problem.find(": ");
+  if (!problem.starts_with(kLine) || colon == std::string::npos) return {path, 0, 0};
+  std::optional<int64_t> line = ParseInt(problem.substr(kLine.size(), colon - kLine.size()));
+  if (!line) return {path, 0, 0};
+  problem.erase(0, colon + 2);
+  return {path, static_cast<int>(*line), 0};
 }
 
 // The only card that `matches`; -1 when there is none, -2 when there are several.
@@ -143,6 +157,27 @@ LinkTexts ReadLinkTexts(const Config& config, const HostRoot* root) {
     result.texts.push_back(std::move(text));
   }
   return result;
+}
+
+std::vector<Diagnostic> FindBrokenLinkFiles(const Config& config, const LinkTexts& texts,
+                                            const Inventory& inventory) {
+  std::vector<Diagnostic> broken;
+  for (size_t i = 0; i < config.links.size(); ++i) {
+    const LinkSource& source = config.links[i];
+    const LinkSourceKind* kind = FindKind(source.source);
+    if (kind == nullptr || kind->origin != LinkOrigin::kFile || source.path.empty()) continue;
+    std::error_code ignored;
+    std::string problem = texts.problems[i];
+    if (!problem.empty() && !std::filesystem::exists(source.path, ignored)) continue;
+    if (problem.empty()) {
+      std::vector<Oddity> oddities;  // what does not fit the machine
+      problem = MessageOf(kind->read({source, texts.texts[i], inventory, texts.root}, oddities).status());
+    }
+    if (problem.empty()) continue;
+    SourcePos pos = LineOf(source.path, problem);
+    broken.push_back({std::move(pos), std::move(problem)});
+  }
+  return broken;
 }
 
 std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, const Inventory& inventory,

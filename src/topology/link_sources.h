@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/host_root.h"
 #include "config/config.h"
+#include "config/diagnostics.h"
 #include "discovery/inventory.h"
 #include "topology/graph.h"
 
@@ -59,6 +60,11 @@ struct LinkTexts {
 };
 // `root`, if any, must outlive the result.
 LinkTexts ReadLinkTexts(const Config& config, const HostRoot* root = nullptr);
+
+// Link files that are there and make no sense, with their lines. No card must be lost for that, so that all
+// but `check` go on without them. A file that is not there, or is another machine's, is none of these.
+std::vector<Diagnostic> FindBrokenLinkFiles(const Config& config, const LinkTexts& texts,
+                                            const Inventory& inventory);
 
 // Every link of every source. A source that fails is an Oddity; the others count.
 std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, const Inventory& inventory,

@@ -4,7 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -114,6 +118,28 @@ TEST(Paths, AreNormalisedTextually) {
   EXPECT_EQ(LinkTarget("sys/bus/pci/devices/x", "../../../devices/pci0000:00/x"), "sys/devices/pci0000:00/x");
   EXPECT_EQ(LinkTarget("sys/a", "/dev/b"), "dev/b");
   EXPECT_EQ(BaseName("a/b/"), "b");
+}
+
+// To open a device node may do something to the device. A FIFO stands for it: anybody may make one.
+TEST(DirectoryRoot, OpensNothingButFiles) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "sys/file", "text");
+  ASSERT_EQ(mkfifo((dir / "sys/node").c_str(), 0600), 0);
+  fs::create_symlink("node", dir / "sys/link");
+  auto root = DirectoryRoot::Open(dir.path());
+  ASSERT_TRUE(root.ok()) << root.status();
+  const int opened = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(opened, 0);
+  ASSERT_GE(inotify_add_watch(opened, (dir / "sys").c_str(), IN_OPEN), 0);
+  for (const char* path : {"sys/node", "sys/link", "sys"}) {
+    const absl::Status status = (*root)->Read(path, 10).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  }
+  std::array<char, 4096> events = {};
+  EXPECT_EQ(read(opened, events.data(), events.size()), -1) << "something was opened";
+  EXPECT_EQ((*root)->Read("sys/file", 10).value(), "text");
+  EXPECT_GT(read(opened, events.data(), events.size()), 0) << "what is opened is noticed";
+  close(opened);
 }
 
 TEST(OpenHostRoot, SaysWhatItCannotOpen) {

@@ -4,7 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
+#include <thread>
+#include <vector>
 
 namespace cleave {
 namespace {
@@ -32,6 +35,32 @@ TEST(Log, TextQuotesWhatHasBlanks) {
   EXPECT_TRUE(LogEnabled(LogLevel::kDebug));
   SetUpLog(LogFormat::kText, LogLevel::kInfo);
   EXPECT_FALSE(LogEnabled(LogLevel::kDebug));
+}
+
+// As a reload does, while other threads log. Each line is whole and of one format.
+TEST(Log, TheFormatMayChangeWhileOthersLog) {
+  constexpr int kThreads = 3;
+  constexpr int kLines = 2000;
+  ::testing::internal::CaptureStderr();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([] {
+      for (int line = 0; line < kLines; ++line) Log(LogLevel::kInfo, "said", {{"by", "one"}});
+    });
+  }
+  for (int i = 0; i < kLines; ++i)
+    SetUpLog(i % 2 == 0 ? LogFormat::kJson : LogFormat::kText, LogLevel::kInfo);
+  for (std::thread& thread : threads) thread.join();
+  SetUpLog(LogFormat::kText, LogLevel::kInfo);
+  std::istringstream lines(::testing::internal::GetCapturedStderr());
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const bool json =
+        line.starts_with("{\"time\":\"20") && line.ends_with(R"("level":"info","msg":"said","by":"one"})");
+    const bool text = line.starts_with("20") && line.ends_with(" info    said by=one");
+    EXPECT_TRUE(json || text) << line;
+  }
+  EXPECT_EQ(count, kThreads * kLines);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line as a user meets it: the real binary, its output and exit codes.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,6 +16,7 @@ namespace cleave {
 namespace {
 
 using Json = nlohmann::json;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -38,6 +40,39 @@ TEST(Command, HelpAndWrongUsage) {
   EXPECT_EQ(Cleave("plan --output yaml").code, 2);
   EXPECT_EQ(Cleave("prefer tenstorrent.com/n300").code, 2);
   EXPECT_THAT(Cleave("--version").out, StartsWith("cleave "));
+}
+
+// Plan and the daemon go on without the links; check is where one hears of it.
+TEST(Command, CheckRefusesALinkFileThatMakesNoSense) {
+  testing::TempDir dir;
+  struct Case {
+    const char* source;
+    const char* text;   // null: no such file
+    const char* error;  // "": none
+  };
+  const std::vector<Case> cases = {
+      {"tt-cluster-descriptor", "chips: [\n", "/links:2: "},
+      {"nccl-xml", "<system>\n<cpu>\n</system>", "/links:3: mismatched tag\n"},
+      {"matrix", "GPU0 GPU0\n", "/links:1: there are two columns of GPU0\n"},
+      {"matrix", "\tGPU0\tGPU1\nGPU0\tX\tNV1\nGPU1\tNV1\tX\n", ""},  // of a machine with two GPUs
+      {"nccl-xml", nullptr, ""},
+  };
+  for (const Case& one : cases) {
+    const std::string links = dir / "links";
+    std::filesystem::remove(links);
+    if (one.text != nullptr) testing::WriteFile(links, one.text);
+    testing::WriteFile(dir / "links.toml",
+                       fmt::format("[[links]]\nsource = \"{}\"\npath = \"{}\"\n", one.source, links));
+    const std::string arguments = " --config " + (dir / "links.toml") + Machine("tenstorrent-4x-n300");
+    const Result check = Cleave("check" + arguments);
+    const std::string error = one.error;
+    EXPECT_EQ(check.code, error.empty() ? 0 : 1) << check.err;
+    EXPECT_THAT(check.err, HasSubstr(error));
+    EXPECT_THAT(check.err, HasSubstr(error.empty() ? "" : "1 problem; those links would not count"));
+    const Result plan = Cleave("plan" + arguments);
+    EXPECT_EQ(plan.code, 0) << plan.err;
+    EXPECT_THAT(plan.out, AllOf(HasSubstr("4 of 4 allocatable"), HasSubstr("Odd on this machine")));
+  }
 }
 
 TEST(Command, PlanSaysWhatTheNodeOffers) {

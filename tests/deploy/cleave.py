@@ -37,8 +37,10 @@ def unpack(machine, folder):
 
 
 def main():
-    """unittest's, and exit status 77 when every test was skipped."""
+    """unittest's, and exit status 77, with the reasons, when a test was skipped."""
     result = unittest.main(module="__main__", exit=False).result
     if not result.wasSuccessful():
         sys.exit(1)
-    sys.exit(77 if result.skipped and len(result.skipped) >= result.testsRun else 0)
+    if result.skipped:
+        print("skipped:", ", ".join(sorted({why for _, why in result.skipped})), flush=True)
+    sys.exit(77 if result.skipped else 0)

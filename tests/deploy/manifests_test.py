@@ -290,5 +290,5 @@ class Overlays(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    print("rendered with", " ".join(renderer() or ["this test's own code, less the overlays"]), flush=True)
+    print("rendered with", " ".join(renderer() or ["nothing"]), flush=True)
     cleave.main()

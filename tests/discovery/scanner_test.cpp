@@ -46,6 +46,22 @@ TEST(Scanner, FindsTheCardsOfTheCapturedMachine) {
   EXPECT_FALSE(card.waiting);
 }
 
+// Off the bus every read answers with ones, which the kernel shows as an unknown speed and 63 lanes.
+TEST(Scanner, ALinkThatIsNotThereIsNotKnown) {
+  LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
+  const auto link = [&] { return machine.Scan().Function("0000:31:00.0")->link; };
+  const std::string speed = std::string(kFirst) + "/current_link_speed";
+  const std::string width = std::string(kFirst) + "/current_link_width";
+  EXPECT_EQ(link(), "16.0 GT/s x16");
+  machine.root().AddFile(width, "63\n");
+  EXPECT_EQ(link(), "");
+  machine.root().AddFile(width, "16\n");
+  for (const char* unknown : {"Unknown\n", "Unknown speed\n"}) {
+    machine.root().AddFile(speed, unknown);
+    EXPECT_EQ(link(), "");
+  }
+}
+
 TEST(Scanner, WaitsForLateTelemetryAndNeverGivesUp) {
   LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
   for (const char* name : {"tt_card_type", "tt_serial"}) machine.root().Remove(kFirstEntry + "/" + name);

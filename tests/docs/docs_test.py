@@ -333,6 +333,8 @@ def main():
     result = unittest.main(module="__main__", exit=False).result
     if not result.wasSuccessful():
         sys.exit(1)
+    if result.skipped:
+        print("skipped:", ", ".join(sorted({why for _, why in result.skipped})), flush=True)
     sys.exit(77 if result.skipped else 0)
 
 

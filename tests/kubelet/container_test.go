@@ -77,6 +77,26 @@ func TestHugepages(t *testing.T) {
 	}
 }
 
+// As deployed: no mount table of the host is to be seen, only what is mounted there.
+func TestHugepagesWithoutAMountTable(t *testing.T) {
+	for _, mounted := range []bool{false, true} {
+		t.Run(fmt.Sprintf("mounted=%v", mounted), func(t *testing.T) {
+			m := t3k(t)
+			if mounted {
+				m.MountHugepages()
+			}
+			m.Delete("proc/mounts")
+			options := harness.CleaveOptions{Machine: m, Config: setting("hugepages", "auto")}
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, options, map[string]int64{n300: 4})
+			var paths []string
+			for _, mount := range k.RunOptions(k.MustAdmit(one(n300, 1)), "c0").Mounts {
+				paths = append(paths, mount.HostPath)
+			}
+			want(t, "mounts", paths, map[bool][]string{true: {"/dev/hugepages-1G"}}[mounted])
+		})
+	}
+}
+
 // SIGHUP takes a new config in without a restart; a bad one changes nothing and says why.
 func TestReload(t *testing.T) {
 	m := t3k(t)

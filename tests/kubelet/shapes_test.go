@@ -34,6 +34,28 @@ func TestBoardsOfTwo(t *testing.T) {
 	}
 }
 
+// Half a board is not given out as a whole one while the other half's serial is still to come.
+func TestBoardIsOfferedWhenItsOtherHalfIsKnown(t *testing.T) {
+	const p300 = "tenstorrent.com/p300c"
+	m := harness.Unpack(t, "tt-p300-2numa")
+	cards := m.Cards()
+	late := cards[1]
+	reveal := m.HideAttributes(late.PCI)
+	k := harness.StartKubelet(t, harness.KubeletOptions{NUMANodes: 2})
+	harness.StartCleave(t, harness.CleaveOptions{Machine: m})
+	k.AwaitCounts(map[string]harness.Count{p300: {Capacity: 2, Allocatable: 0}})
+	want(t, "half a board is admitted", k.Admit(one(p300, 1)).Admit, false)
+	reveal()
+	k.Await(p300, harness.All(2))
+	for range 2 {
+		pod := k.MustAdmit(one(p300, 1))
+		serial := k.Held(pod, "c0")[0]
+		board := slices.DeleteFunc(slices.Clone(cards), func(card harness.Card) bool { return card.Serial != serial })
+		want(t, "endpoints of a board", len(board), 2)
+		checkContainer(t, k, pod, "c0", m, board)
+	}
+}
+
 // A sick endpoint takes its board out of offer, and only that one.
 func TestBoardWithASickEndpoint(t *testing.T) {
 	const p300 = "tenstorrent.com/p300c"

@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shares and partitions: what `cleave prefer` answers, against every set of k of the devices that are available.
 
-Reads only what `plan`, `topology` and `prefer` print, and judges by what docs/choosing.md promises. `--self-test` answers
-at random instead, which must be noticed.
+    shares.py [--rounds N]   N questions for each machine, preference and same_card (default 2)
+    shares.py --self-test    answers at random, which must be noticed
+
+Reads only what `plan`, `topology` and `prefer` print, and judges by what docs/choosing.md promises.
 """
+import argparse
+import functools
 import itertools
 import random
 import sys
@@ -26,20 +30,30 @@ CASES = [
 ]
 PREFER = ["closest", "packed", "spread", "balanced"]
 SAME_CARD = ["allow", "forbid", "require"]
-ROUNDS = 8  # questions for each machine, preference and same_card
+
+
+def where(folder, machine, unit, more):
+    config = Path(folder) / "cleave.toml"
+    config.write_text(f'[[resource]]\nname = "{NAME}"\nunit = "{unit}"\n{more}\n')
+    return ["--root", MACHINES / f"{machine}.tar.zst", "--config", config]
+
+
+@functools.cache
+def seen(machine, unit, more):
+    """What `topology` and `plan` print: how the choice is to be made does not matter to them."""
+    with scratch() as folder:
+        arguments = where(folder, machine, unit, more)
+        return ask("topology", *arguments), ask("plan", *arguments)
 
 
 class Machine:
     """The units of one resource: on which card each is, which NUMA node that is on, what two cards have in common."""
 
     def __init__(self, folder, machine, unit, more, prefer, same_card):
-        config = Path(folder) / "cleave.toml"
-        config.write_text(f'[[resource]]\nname = "{NAME}"\nunit = "{unit}"\n{more}\n'
-                          f'prefer = "{prefer}"\nsame_card = "{same_card}"\n')
-        self.where = ["--root", MACHINES / f"{machine}.tar.zst", "--config", config]
-        topology = ask("topology", *self.where)
+        self.where = where(folder, machine, unit, f'{more}\nprefer = "{prefer}"\nsame_card = "{same_card}"')
+        topology, plan = seen(machine, unit, more)
         cards = {card["id"]: index for index, card in enumerate(topology["cards"])}
-        resources = [resource for resource in ask("plan", *self.where)["resources"] if resource["name"] == NAME]
+        resources = [resource for resource in plan["resources"] if resource["name"] == NAME]
         self.units = [unit["id"] for unit in resources[0]["units"] if unit["health"] != "unhealthy"]
         self.card, self.node, self.index = {}, {}, {}
         for one in resources[0]["units"]:
@@ -136,13 +150,17 @@ def question(machine, chance):
 
 
 def main():
-    pretend = sys.argv[1:] == ["--self-test"]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--self-test", action="store_true")
+    options = parser.parse_args()
+    pretend = options.self_test
     asked, wrong = 0, []
     for (name, unit, more), prefer, same_card in itertools.product(CASES, PREFER, SAME_CARD):
         chance = random.Random(f"{name} {prefer} {same_card}")
         with scratch() as folder:
             machine = Machine(folder, name, unit, more, prefer, same_card)
-            for _ in range(ROUNDS):
+            for _ in range(options.rounds):
                 available, must, size = question(machine, chance)
                 shuffled = chance.sample(available, len(available))
                 arguments = ["prefer", NAME, "-n", size, "--available", ",".join(shuffled), *machine.where]

@@ -49,6 +49,44 @@ TEST(Plan, ABoardOfTwoEndpointsIsOneDevice) {
   EXPECT_THAT(endpoint.plan.resources.at(0).units, SizeIs(4));
 }
 
+// Telemetry comes up to two minutes late. Until then a card may be the other half of any board.
+TEST(Plan, HalfABoardIsNotOfferedAsAWholeOne) {
+  const std::string late =
+      "sys/devices/pci0000:40/0000:40:01.1/0000:41:00.0/0000:42:01.0/0000:44:00.0/tenstorrent/tenstorrent!1/";
+  auto root = LoadMachine("tt-p300-2numa");
+  root->set_live(true);
+  const std::string serial = root->ReadText(late + "tt_serial").value();
+  root->Remove(late + "tt_serial");
+  Planned half = PlanOf(*root);
+  const Resource& boards = half.plan.resources.at(0);
+  ASSERT_THAT(boards.units, SizeIs(2));
+  EXPECT_EQ(boards.units[0].id, serial);
+  EXPECT_THAT(boards.units[0].cards, SizeIs(1));
+  EXPECT_EQ(boards.units[0].health, Health::kUnhealthy);
+  EXPECT_EQ(boards.units[0].reason, "card 0000:44:00.0 waits for its serial and may be part of it");
+  EXPECT_EQ(boards.units[1].health, Health::kUnhealthy) << "it may have more than two";
+  EXPECT_EQ(Reasons(half.plan)["0000:44:00.0"], "it waits for serial");
+  // What is known of the card speaks against every group, or there are no groups.
+  const std::string none = "[[exclude]]\naddress = \"0000:44:00.0\"\n";
+  for (const std::string& toml : {none, std::string("[profile.tenstorrent]\np300_unit = \"endpoint\"")}) {
+    for (const Unit& unit : PlanOf(*root, toml).plan.resources.at(0).units)
+      EXPECT_EQ(unit.health, Health::kHealthy) << toml << unit.reason;
+  }
+  root->AddFile(late + "tt_card_type", "n150\n");
+  for (const Unit& unit : PlanOf(*root).plan.resources.at(0).units)
+    EXPECT_EQ(unit.health, Health::kHealthy) << "an n150 is no part of a p300: " << unit.reason;
+  // It is known which board it is of, but not of what type it is.
+  root->Remove(late + "tt_card_type");
+  root->AddFile(late + "tt_serial", serial + "\n");
+  Planned known = PlanOf(*root);
+  EXPECT_EQ(known.plan.resources.at(0).units.at(0).health, Health::kUnhealthy);
+  EXPECT_EQ(known.plan.resources.at(0).units.at(1).health, Health::kHealthy);
+  // When the time to wait is over, a board of one endpoint is what there is.
+  root->Remove(late + "tt_serial");
+  root->set_live(false);
+  EXPECT_EQ(PlanOf(*root).plan.resources.at(0).units.at(0).health, Health::kHealthy);
+}
+
 TEST(Plan, AGalaxyByEndpointTrayOrWhole) {
   auto root = LoadMachine("tt-galaxy-wh");
   EXPECT_THAT(PlanOf(*root).plan.resources.at(0).units, SizeIs(32));

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Write replaces the content of a file of the host.
@@ -25,6 +26,24 @@ func (m *Machine) Link(name, target string) {
 	m.must(os.MkdirAll(filepath.Dir(m.path(name)), 0o755))
 	m.must(ignoreMissing(os.Remove(m.path(name))))
 	m.must(os.Symlink(target, m.path(name)))
+}
+
+// Delete removes a file of the host.
+func (m *Machine) Delete(name string) {
+	m.t.Helper()
+	m.must(os.Remove(m.path(name)))
+}
+
+// MountHugepages mounts a real hugetlbfs where the host has its pages of 1 GiB; their size does not matter here. The mount
+// is in this process's own namespace. Where it is not permitted the test is skipped and says so.
+func (m *Machine) MountHugepages() {
+	m.t.Helper()
+	dir := m.path("dev/hugepages-1G")
+	m.must(os.MkdirAll(dir, 0o755))
+	if err := syscall.Mount("none", dir, "hugetlbfs", 0, ""); err != nil {
+		m.t.Skipf("a hugetlbfs cannot be mounted here: %v", err)
+	}
+	m.t.Cleanup(func() { m.must(syscall.Unmount(dir, syscall.MNT_DETACH)) })
 }
 
 // SetNUMA moves a card to another NUMA node, or to none with -1.
