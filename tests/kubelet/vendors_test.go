@@ -298,6 +298,36 @@ func TestProfilesByName(t *testing.T) {
 		k.Await(accelerator, harness.All(5))
 		want(t, "given", given(k, k.MustAdmit(one(accelerator, 3)), "c0"), []string{"env ACCELERATOR_UNITS=0,1,2"})
 	})
+	// Slots appear with the FPGA function of an AWS instance, beside the ports, and go with it.
+	t.Run("b-com-on-aws", func(t *testing.T) {
+		const accelerator = "b-com.com/accelerator"
+		m := harness.Unpack(t, "vendors/fpga-opae-2s")
+		addFunction(m, "0000:00:1d.0", "0x1d0f", "0x1042")
+		m.Write("sys/devices/pci0000:00/0000:00:1d.0/modalias", "pci:v00001D0Fd00001042sv00000000sd00000000bc12sc00i00\n")
+		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 42})
+		pod := k.MustAdmit(one(accelerator, 42))
+		want(t, "slots and ports", strings.Count(env(k, pod, "c0")["ACCELERATOR_UNITS"], ","), 41)
+		want(t, "ports", env(k, pod, "c0")["ACCELERATOR_DEVICES"], "0000:3b:00.0,0000:af:00.0")
+		want(t, "nodes", nodePaths(k, pod, "c0"), []string{"/dev/intel-fpga-port.0", "/dev/intel-fpga-port.1"})
+		if err := os.Remove(filepath.Join(m.Root, "sys/bus/pci/devices/0000:00:1d.0")); err != nil {
+			t.Fatal(err)
+		}
+		k.Await(accelerator, harness.Count{Capacity: 42, Allocatable: 2})
+	})
+	t.Run("b-com-two-ports-of-one-card", func(t *testing.T) {
+		const accelerator = "b-com.com/accelerator"
+		m := harness.Unpack(t, "vendors/fpga-opae-2s")
+		m.Write("sys/class/fpga/intel-fpga-dev.1/intel-fpga-port.7/id", "1\n")
+		m.Write("dev/intel-fpga-port.7", "")
+		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 3})
+		want(t, "devices", sortedKeys(k.Listed(accelerator)), []string{"0000:3b:00.0/port0", "0000:af:00.0/port0", "0000:af:00.0/port1"})
+		want(t, "given", given(k, k.MustAdmit(one(accelerator, 3)), "c0"), []string{
+			"env ACCELERATOR_DEVICES=0000:3b:00.0,0000:af:00.0", "env ACCELERATOR_UNITS=0000:3b:00.0,0000:af:00.0",
+			"node /dev/intel-fpga-port.0 /dev/intel-fpga-port.0 rw", "node /dev/intel-fpga-port.1 /dev/intel-fpga-port.1 rw",
+			"node /dev/intel-fpga-port.7 /dev/intel-fpga-port.7 rw"})
+	})
 	t.Run("keti-npu", func(t *testing.T) {
 		m := harness.Unpack(t, "vendors/biren-runc-svi")
 		m.Write("dev/npu2", "")
