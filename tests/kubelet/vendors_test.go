@@ -335,8 +335,19 @@ func TestProfilesByName(t *testing.T) {
 		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m,
 			Config: "profiles = [\"keti-npu\"]\n[profile.keti-npu]\nsimulated = \"1\""}, map[string]int64{"keti.io/npu": 3})
 		want(t, "given", given(k, k.MustAdmit(one("keti.io/npu", 3)), "c0"), []string{
-			"env KETI_NPU_DEVICE_IDS=npu-2,npu-5,npu-simulated-0", "env NPU_VISIBLE_DEVICES=2,5,0",
+			"env KETI_NPU_DEVICE_IDS=npu-2,npu-5,npu-simulated-0", "env NPU_VISIBLE_DEVICES=2,5",
 			"node /dev/npu2 /dev/npu2 rw", "node /dev/npu5 /dev/npu5 rw"})
+	})
+	t.Run("keti-npu-and-furiosa", func(t *testing.T) {
+		m := harness.Unpack(t, "vendors/biren-runc-svi")
+		addFunction(m, "0000:00:1b.0", "0x1ed2", "0x0000")
+		m.Write("sys/class/npu_mgmt/npu0_mgmt/busname", "0000:00:1b.0\n")
+		m.Write("dev/npu0", "")
+		m.Write("dev/npu0pe0", "")
+		out, err := harness.RunCleave(t, "check", m, `profiles = ["furiosa", "keti-npu"]`)
+		if err == nil || !strings.Contains(out, "profiles 'furiosa' and 'keti-npu' both claim 0000:00:1b.0") {
+			t.Errorf("check of one card under two profiles: %v\n%s", err, out)
+		}
 	})
 	t.Run("vfio", func(t *testing.T) {
 		const function = "vfio.cleave.io/8086-4941"
