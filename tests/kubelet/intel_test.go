@@ -82,3 +82,64 @@ func TestIntelGPUModels(t *testing.T) {
 		})
 	}
 }
+
+// The kernel's own VFIO driver for live migration, and a group of VFIO's mode without an IOMMU.
+func TestQATOfOtherVFIODrivers(t *testing.T) {
+	const cy, migrates, bare = "qat.intel.com/cy", "0000:6b:00.1", "0000:6b:00.2"
+	m := harness.Unpack(t, "vendors/qat-4xxx-2s")
+	m.Write("sys/bus/pci/drivers/qat_vfio_pci/module", "")
+	m.Link("sys/bus/pci/devices/"+migrates+"/driver", "../../../bus/pci/drivers/qat_vfio_pci")
+	m.Write("sys/kernel/iommu_groups/401/name", "vfio-noiommu\n")
+	m.Write("dev/vfio/noiommu-401", "")
+	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m,
+		Config: fmt.Sprintf("[[exclude]]\naddress = [%q, %q]\n", "!"+migrates, "!"+bare)}, map[string]int64{cy: 2})
+	want(t, "given", given(k, k.MustAdmit(one(cy, 2)), "c0"), []string{"env QAT0=" + migrates, "env QAT1=" + bare,
+		"node /dev/vfio/400 /dev/vfio/400 rw", "node /dev/vfio/noiommu-401 /dev/vfio/noiommu-401 rw", "node /dev/vfio/vfio /dev/vfio/vfio rw"})
+}
+
+// The port of a virtual function goes by its physical function's FME, and is never one device with the ports that
+// stayed with that.
+func TestFPGAVirtualFunction(t *testing.T) {
+	const physical, virtual = "0000:3b:00.0", "0000:00:1c.1"
+	add := func(m *harness.Machine) {
+		dir := "sys/devices/pci0000:00/" + virtual
+		addFunction(m, virtual, "0x8086", "0x09c5")
+		m.Link(dir+"/physfn", "../../../bus/pci/devices/"+physical)
+		m.Link(dir+"/fpga/intel-fpga-dev.2/device", "../../../"+virtual)
+		m.Link("sys/class/fpga/intel-fpga-dev.2", "../../devices/pci0000:00/"+virtual+"/fpga/intel-fpga-dev.2")
+		m.Write(dir+"/fpga/intel-fpga-dev.2/intel-fpga-port.2/afu_id", "d8424dc4a4a3c413f89e433683f9040b\n")
+		m.Write(dir+"/fpga/intel-fpga-dev.2/intel-fpga-port.2/id", "1\n")
+		m.Write("dev/intel-fpga-port.2", "")
+	}
+	for mode, devices := range map[string]map[string][]string{ // nodes by id
+		"af":     {"intel-fpga-port.0": {"/dev/intel-fpga-port.0"}, "intel-fpga-port.2": {"/dev/intel-fpga-port.2"}},
+		"region": {"intel-fpga-fme.0": {"/dev/intel-fpga-port.0"}, "intel-fpga-port.2": {"/dev/intel-fpga-port.2"}},
+		"regiondevel": {"intel-fpga-fme.0": {"/dev/intel-fpga-fme.0", "/dev/intel-fpga-port.0"},
+			"intel-fpga-port.2": {"/dev/intel-fpga-port.2"}},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			m := harness.Unpack(t, "vendors/fpga-opae-2s")
+			add(m)
+			counts, resources := map[string]int64{}, map[string]bool{}
+			for id, fact := range vendorFacts(t, "fpga-opae-2s", strings.TrimPrefix(mode, "af")) {
+				counts[fact.Resource]++
+				if _, here := devices[id]; here {
+					counts[fact.Resource]++ // and the virtual one, which has the same function and interface
+					resources[fact.Resource] = true
+				}
+			}
+			want(t, "resources of the card", len(resources), 1)
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+				harness.CleaveOptions{Machine: m, Config: fmt.Sprintf("[profile.intel-fpga]\nmode = %q\n", mode)}, counts)
+			resource := sortedKeys(resources)[0]
+			seen := map[string][]string{}
+			for range counts[resource] {
+				pod := k.MustAdmit(one(resource, 1))
+				if id := k.Held(pod, "c0")[0]; devices[id] != nil { // the other card has the same interface
+					seen[id] = nodePaths(k, pod, "c0")
+				}
+			}
+			want(t, "nodes by id", seen, devices)
+		})
+	}
+}
