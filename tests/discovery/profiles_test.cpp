@@ -307,6 +307,19 @@ TEST(KetiNpu, ByIdentityAndSimulated) {
   EXPECT_THAT(Nodes(*FindById(inventory, "npu-5")), ElementsAre("/dev/npu5"));
 }
 
+TEST(KetiNpu, AWarboyIsNotOfferedTwice) {
+  auto root = Empty();
+  AddFunction(*root, "0000:00:01.0", "1ed2:0000", "npu_drv", "1");
+  root->AddFile("sys/devices/pci0000:00/0000:00:01.0/numa_node", "1\n");
+  root->AddFile("sys/class/npu_mgmt/npu0_mgmt/busname", "0000:00:01.0\n");
+  for (const char* node : {"npu0", "npu0pe0", "npu1"}) root->AddFile(std::string("dev/") + node, "");
+  LiveMachine machine(std::move(root), testing::GoodSettings("profiles = [\"furiosa\", \"keti-npu\"]"));
+  Inventory inventory = machine.Scan();
+  EXPECT_THAT(Ids(inventory), UnorderedElementsAre("0000:00:01.0", "npu-0", "npu-1"));
+  EXPECT_EQ(FindById(inventory, "npu-0")->address, "0000:00:01.0");
+  EXPECT_EQ(FindById(inventory, "npu-1")->address, "") << "not a Warboy";
+}
+
 TEST(Vpu, NothingWithoutTheDaemon) {
   LiveMachine machine(LoadMachine("vendors/hddl-usb-2s"));
   EXPECT_THAT(machine.Scan().cards, SizeIs(16));

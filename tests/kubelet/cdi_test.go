@@ -125,7 +125,8 @@ func TestCDIFilesFollow(t *testing.T) {
 	dir := t.TempDir()
 	other, stale := filepath.Join(dir, "other.json"), filepath.Join(dir, "cleave-gone.com_card.json")
 	for _, path := range []string{other, stale} {
-		if err := os.WriteFile(path, []byte("{}"), 0o644); err != nil {
+		spec := `{"cdiVersion": "0.5.0", "kind": "gone.com/card", "devices": [{"name": "0", "containerEdits": {"env": ["A=b"]}}]}`
+		if err := os.WriteFile(path, []byte(spec), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,6 +144,20 @@ func TestCDIFilesFollow(t *testing.T) {
 	}
 	k.MustAdmit(one(wholeBiren, 1))
 	want(t, "files after Allocate", files(), []string{ours, other})
+	// A GPU more on the machine is a device more in the file.
+	want(t, "devices in the file", len(cdiNodes(t, dir)), 8)
+	m.Write("dev/biren/card_8", "")
+	m.Write("sys/devices/pci0000:d0/biren/card_8/dev", "240:8\n")
+	m.Write("sys/devices/pci0000:d0/physical_id", "8\n")
+	m.Link("sys/devices/pci0000:d0/biren/card_8/device", "../..")
+	m.Link("sys/class/biren/card_8", "../../devices/pci0000:d0/biren/card_8")
+	k.Await(wholeBiren, harness.All(3))
+	harness.Eventually(t, "the new card is in the file", func() error {
+		if got := cdiNodes(t, dir); len(got) != 9 || !slices.Equal(got["birentech.com/gpu=card_8"], []string{"/dev/biren/card_8 rw"}) {
+			return fmt.Errorf("there are %v", got)
+		}
+		return nil
+	})
 	c.WriteConfig(birenCDI("off"))
 	c.Reload()
 	harness.Eventually(t, "the file is removed", func() error {

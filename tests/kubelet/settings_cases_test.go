@@ -88,7 +88,8 @@ var settingCases = []settingCase{
 		}},
 	{name: "biren-tools-and-render-nodes", machine: "vendors/biren-runc-svi", config: "[profile.biren]\nhost_tools = \"on\"\ndri = \"on\"",
 		change: func(m *harness.Machine) {
-			m.Write("usr/lib/libbiren-ml.so.1", "")
+			m.Write("usr/lib/libbiren-ml.so.1.4.0", "")
+			m.Link("usr/lib/libbiren-ml.so.1", "libbiren-ml.so.1.4.0")
 			m.Write("usr/bin/brsmi", "")
 			m.Write("sys/class/biren/card_0/device/drm/renderD128/dev", "226:128\n")
 			m.Write("dev/dri/renderD128", "")
@@ -96,7 +97,10 @@ var settingCases = []settingCase{
 		offered: map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2}, resource: wholeBiren, n: 2,
 		want: func([]string) []string {
 			return slices.Concat(rw("/dev/biren/card_0", "/dev/biren/card_7", "/dev/dri/renderD128"),
-				mounted("ro", "/usr/lib/libbiren-ml.so.1", "/usr/bin/brsmi"), variables("BR_PHY_CARDS", "card_0,card_7"))
+				[]string{"mount /usr/bin/brsmi /opt/birentech/bin/brsmi ro",
+					"mount /usr/lib/libbiren-ml.so.1 /opt/birentech/lib/libbiren-ml.so.1 ro",
+					"mount /usr/lib/libbiren-ml.so.1.4.0 /opt/birentech/lib/libbiren-ml.so.1.4.0 ro"},
+				variables("BR_PHY_CARDS", "card_0,card_7"))
 		}},
 	{name: "biren-guests-without-vfio-node", machine: "vendors/biren-sriov-vfio", config: "[profile.biren]\nruntime = \"kata\"\nvfio_node = \"off\"",
 		offered: birenGuests, resource: "birentech.com/gpu", n: 1,

@@ -85,6 +85,42 @@ func TestSharesOfDifferentCards(t *testing.T) {
 	})
 }
 
+// A limit is one number, so shares with limits are of one card: those of two would be told "80,20". What is left of the
+// card in use does not do for three shares, and no card has thirteen.
+func TestCapsAreOfOneCard(t *testing.T) {
+	for _, test := range []struct {
+		name, resource, config string
+		more                   map[string]int64
+		limits                 []string
+	}{
+		{name: "keti-gpu", resource: "keti.com/gpu", config: "profiles = [\"keti-gpu\"]\n[profile.keti-gpu]\nmps = \"on\"",
+			limits: []string{"KETI_SM_LIMIT", "BLESS_LIMIT_PCT", "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"}},
+		{name: "nvidia-mps", resource: "nvidia.com/gpu.shared", more: migCounts,
+			config: "[profile.nvidia]\nshares = \"10\"\nsharing = \"mps\"", limits: []string{"CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := harness.Unpack(t, hgx)
+			mpsDirs(m)
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: test.config},
+				and(test.more, test.resource, 60))
+			used := cardOf(k.Held(k.MustAdmit(one(test.resource, 8)), "c0")[0])
+			pod := k.MustAdmit(one(test.resource, 3))
+			held := k.Held(pod, "c0")
+			for _, id := range held {
+				want(t, "card of "+id, cardOf(id), cardOf(held[0]))
+			}
+			want(t, "on the card in use", cardOf(held[0]) == used, false)
+			for _, limit := range test.limits {
+				want(t, limit, env(k, pod, "c0")[limit], "30")
+			}
+			refused := k.Admit(one(test.resource, 13))
+			if refused.Admit || !strings.Contains(refused.Message, "are on different cards, which same_card = \"require\" rules out") {
+				t.Errorf("thirteen shares: admitted %v, %s", refused.Admit, refused.Message)
+			}
+		})
+	}
+}
+
 // All shares of a sick card are sick, and only those.
 func TestSharesOfASickCard(t *testing.T) {
 	m := t3k(t)

@@ -298,6 +298,36 @@ func TestProfilesByName(t *testing.T) {
 		k.Await(accelerator, harness.All(5))
 		want(t, "given", given(k, k.MustAdmit(one(accelerator, 3)), "c0"), []string{"env ACCELERATOR_UNITS=0,1,2"})
 	})
+	// Slots appear with the FPGA function of an AWS instance, beside the ports, and go with it.
+	t.Run("b-com-on-aws", func(t *testing.T) {
+		const accelerator = "b-com.com/accelerator"
+		m := harness.Unpack(t, "vendors/fpga-opae-2s")
+		addFunction(m, "0000:00:1d.0", "0x1d0f", "0x1042")
+		m.Write("sys/devices/pci0000:00/0000:00:1d.0/modalias", "pci:v00001D0Fd00001042sv00000000sd00000000bc12sc00i00\n")
+		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 42})
+		pod := k.MustAdmit(one(accelerator, 42))
+		want(t, "slots and ports", strings.Count(env(k, pod, "c0")["ACCELERATOR_UNITS"], ","), 41)
+		want(t, "ports", env(k, pod, "c0")["ACCELERATOR_DEVICES"], "0000:3b:00.0,0000:af:00.0")
+		want(t, "nodes", nodePaths(k, pod, "c0"), []string{"/dev/intel-fpga-port.0", "/dev/intel-fpga-port.1"})
+		if err := os.Remove(filepath.Join(m.Root, "sys/bus/pci/devices/0000:00:1d.0")); err != nil {
+			t.Fatal(err)
+		}
+		k.Await(accelerator, harness.Count{Capacity: 42, Allocatable: 2})
+	})
+	t.Run("b-com-two-ports-of-one-card", func(t *testing.T) {
+		const accelerator = "b-com.com/accelerator"
+		m := harness.Unpack(t, "vendors/fpga-opae-2s")
+		m.Write("sys/class/fpga/intel-fpga-dev.1/intel-fpga-port.7/id", "1\n")
+		m.Write("dev/intel-fpga-port.7", "")
+		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
+			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 3})
+		want(t, "devices", sortedKeys(k.Listed(accelerator)), []string{"0000:3b:00.0/port0", "0000:af:00.0/port0", "0000:af:00.0/port1"})
+		want(t, "given", given(k, k.MustAdmit(one(accelerator, 3)), "c0"), []string{
+			"env ACCELERATOR_DEVICES=0000:3b:00.0,0000:af:00.0", "env ACCELERATOR_UNITS=0000:3b:00.0,0000:af:00.0",
+			"node /dev/intel-fpga-port.0 /dev/intel-fpga-port.0 rw", "node /dev/intel-fpga-port.1 /dev/intel-fpga-port.1 rw",
+			"node /dev/intel-fpga-port.7 /dev/intel-fpga-port.7 rw"})
+	})
 	t.Run("keti-npu", func(t *testing.T) {
 		m := harness.Unpack(t, "vendors/biren-runc-svi")
 		m.Write("dev/npu2", "")
@@ -305,8 +335,19 @@ func TestProfilesByName(t *testing.T) {
 		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m,
 			Config: "profiles = [\"keti-npu\"]\n[profile.keti-npu]\nsimulated = \"1\""}, map[string]int64{"keti.io/npu": 3})
 		want(t, "given", given(k, k.MustAdmit(one("keti.io/npu", 3)), "c0"), []string{
-			"env KETI_NPU_DEVICE_IDS=npu-2,npu-5,npu-simulated-0", "env NPU_VISIBLE_DEVICES=2,5,0",
+			"env KETI_NPU_DEVICE_IDS=npu-2,npu-5,npu-simulated-0", "env NPU_VISIBLE_DEVICES=2,5",
 			"node /dev/npu2 /dev/npu2 rw", "node /dev/npu5 /dev/npu5 rw"})
+	})
+	t.Run("keti-npu-and-furiosa", func(t *testing.T) {
+		m := harness.Unpack(t, "vendors/biren-runc-svi")
+		addFunction(m, "0000:00:1b.0", "0x1ed2", "0x0000")
+		m.Write("sys/class/npu_mgmt/npu0_mgmt/busname", "0000:00:1b.0\n")
+		m.Write("dev/npu0", "")
+		m.Write("dev/npu0pe0", "")
+		out, err := harness.RunCleave(t, "check", m, `profiles = ["furiosa", "keti-npu"]`)
+		if err == nil || !strings.Contains(out, "profiles 'furiosa' and 'keti-npu' both claim 0000:00:1b.0") {
+			t.Errorf("check of one card under two profiles: %v\n%s", err, out)
+		}
 	})
 	t.Run("vfio", func(t *testing.T) {
 		const function = "vfio.cleave.io/8086-4941"
