@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "config/condition.h"
 #include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
 
@@ -32,21 +33,6 @@ struct Weights {
   double same_card = 80;     // pieces of one card
   double board = 60;         // on top, when a board joins them
   double link = 100;         // on top, for each unit of link width
-};
-
-// One link, or one file of them: [[links]].
-struct LinkSource {
-  struct Pair {
-    std::string from;  // a card: its id, address or serial
-    std::string to;
-    double width = 1;
-  };
-  std::string source;              // a name in topology/link_sources.cpp's table
-  std::string path;                // ParseConfig() has put the file's directory before a relative one
-  std::string kind = "link";       // with source = "toml"
-  std::vector<Pair> pairs;         // with source = "toml": between
-  std::vector<std::string> nodes;  // shell patterns for names of nodes; empty: every node
-  SourcePos pos;
 };
 
 struct Config {

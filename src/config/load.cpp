@@ -23,6 +23,7 @@
 #include "config/condition.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
 
@@ -123,6 +124,18 @@ void AddTables(Settings& settings, Diagnostics& diagnostics) {
   }
 }
 
+void AddLinks(Settings& settings) {
+  std::vector<LinkSource>& links = settings.config.links;
+  for (const Profile& profile : settings.profiles) {
+    if (!settings.Active(profile)) continue;
+    for (const LinkSource& own : profile.links) {
+      bool there = std::any_of(links.begin(), links.end(),
+                               [&](const LinkSource& other) { return other.source == own.source; });
+      if (!there) links.push_back(own);
+    }
+  }
+}
+
 Settings Assemble(Config config, const std::vector<NamedText>& more_profiles, Diagnostics& diagnostics) {
   Settings settings;
   settings.config = std::move(config);
@@ -135,6 +148,7 @@ Settings Assemble(Config config, const std::vector<NamedText>& more_profiles, Di
   std::sort(settings.profiles.begin(), settings.profiles.end(),
             [](const Profile& a, const Profile& b) { return a.name < b.name; });
   AddTables(settings, diagnostics);
+  AddLinks(settings);
   CheckSettings(settings, diagnostics);
   return settings;
 }

@@ -17,6 +17,7 @@
 #include "base/regex.h"
 #include "config/condition.h"
 #include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "config/profile_parser.h"
 #include "config/resource_parser.h"
 #include "config/resource_spec.h"
@@ -181,6 +182,13 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
     profile.settings = ParseSettings(*settings, file, diagnostics);
   if (const toml::table* tables = reader.Table("tables"))
     profile.tables = ParseTables(*tables, "[tables]", file, diagnostics);
+  for (const std::string& source : reader.Strings("links")) {
+    LinkSource links;
+    links.source = source;
+    links.of_profile = true;
+    links.pos = reader.PosOfKey("links");
+    profile.links.push_back(std::move(links));
+  }
   reader.Tables("health", [&](const toml::table& item) {
     HealthCheck check = ParseHealth(item, file, diagnostics);
     bool twice = std::any_of(profile.health.begin(), profile.health.end(),

@@ -13,6 +13,7 @@
 
 #include "config/condition.h"
 #include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "config/resource_spec.h"
 #include "config/text_template.h"
 
@@ -165,6 +166,8 @@ struct Profile {
   std::vector<Entries> entries;
   std::map<std::string, Setting> settings;
   std::map<std::string, std::map<std::string, std::string>> tables;  // that attributes look values up in
+  std::vector<LinkSource>
+      links;  // what joins its cards by the host's own files; an operator's of that source wins
   std::vector<HealthCheck> health;
   ContainerSpec container;  // what every container gets that is given a card of this profile
   std::vector<ResourceSpec> resources;
