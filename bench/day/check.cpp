@@ -178,7 +178,7 @@ void CompareSwaps(const Node& node, Random& random) {
 bool CheckPeers() {
   Random random(1);
   size_t wrong = 0;
-  for (const Node& node : AllNodes()) {
+  for (const Node& node : AllNodes(Weights{})) {
     if (node.cards <= 8) wrong += CheckSmall(node, random);
     if (node.cards == 16) CompareSwaps(node, random);
   }

@@ -81,6 +81,7 @@ int Main(int argc, char** argv) {
   Options options;
   bool full = false;
   bool check = false;
+  Weights weights;
   CLI::App app("Pods come and go on a node; which policy places them best?");
   app.add_option("--seeds", options.seeds, "traces for each node and load")->check(CLI::Range(2, 10'000));
   app.add_option("--pods", options.pods, "pods placed in each trace");
@@ -90,13 +91,15 @@ int Main(int argc, char** argv) {
   app.add_option("--node", options.nodes, "only these nodes");
   app.add_flag("--numa-hint", options.replay.numa_hint,
                "the kubelet's topology manager cuts what is available (best-effort)");
+  app.add_option("--link", weights.link,
+                 "what a link of width 1 is worth to ours, and counts in the affinities");
   app.add_option("--csv", options.csv, "write every number to this file");
   app.add_option("--threads", options.threads, "no influence on the numbers")->check(CLI::Range(1, 256));
   app.add_flag("--check", check, "compare the peers' objectives with their plain definition, then end");
   CLI11_PARSE(app, argc, argv);
   if (check) return CheckPeers() ? 0 : 1;
   if (full) options.large_pods = options.pods;
-  std::vector<Node> nodes = AllNodes();
+  std::vector<Node> nodes = AllNodes(weights);
   if (!options.nodes.empty()) {
     std::erase_if(nodes, [&](const Node& node) {
       return std::find(options.nodes.begin(), options.nodes.end(), node.name) == options.nodes.end();

@@ -23,7 +23,7 @@ namespace {
 // Adds cards to an inventory in PCI-walk order.
 class Machine {
  public:
-  Machine() {
+  explicit Machine(const Weights& weights) : weights_(weights) {
     // Two sockets, one NUMA node each.
     inventory_.numa_nodes = {{.id = 0, .cpus = {0, 1}, .distances = {10, 21}},
                              {.id = 1, .cpus = {2, 3}, .distances = {21, 10}}};
@@ -65,6 +65,7 @@ class Machine {
  private:
   Inventory inventory_;
   std::vector<Link> links_;
+  Weights weights_;
   int bus_ = 1;
 };
 
@@ -109,7 +110,7 @@ void FindFull(Node& node, size_t index, Set chosen, Set candidates) {
 }
 
 Node Machine::Finish(std::string name, std::string title) const {
-  Graph graph(inventory_, links_, Weights{});
+  Graph graph(inventory_, links_, weights_);
   std::vector<Unit> units;
   for (size_t i = 0; i < inventory_.cards.size(); ++i) {
     const Card& card = inventory_.cards[i];
@@ -151,8 +152,8 @@ Node Machine::Finish(std::string name, std::string title) const {
 }
 
 // Two switches of two cards at each socket, each on its own root bus.
-Node Pairs() {
-  Machine machine;
+Node Pairs(const Weights& weights) {
+  Machine machine(weights);
   for (int numa_node : {0, 0, 1, 1}) {
     std::vector<std::string> above = machine.Bridge(machine.Bridge(machine.RootBus()));
     for (int card = 0; card < 2; ++card) machine.AddCard(above, numa_node);
@@ -162,8 +163,8 @@ Node Pairs() {
 
 // The NVLink matrix of DGX-1 with V100 (NVIDIA's white paper; `nvidia-smi topo -m` of AWS p3.16xlarge); PCIe:
 // two switches of two cards on one root bus at each socket.
-Node CubeMesh() {
-  Machine machine;
+Node CubeMesh(const Weights& weights) {
+  Machine machine(weights);
   for (int numa_node : {0, 1}) {
     std::vector<std::string> root_bus = machine.RootBus();
     for (int i = 0; i < 2; ++i) {
@@ -180,8 +181,8 @@ Node CubeMesh() {
 }
 
 // The PCIe tree of tests/machines/dgx2h: four root ports, a switch over two switches of two cards below each.
-Node SwitchTrees() {
-  Machine machine;
+Node SwitchTrees(const Weights& weights) {
+  Machine machine(weights);
   for (int numa_node : {0, 0, 1, 1}) {
     std::vector<std::string> upper = machine.Bridge(machine.Bridge(machine.RootBus()));
     for (int lower = 0; lower < 2; ++lower) {
@@ -195,8 +196,8 @@ Node SwitchTrees() {
 // Four quads, every pair of a quad linked; switches of two cards on root buses of their own, two quads at
 // each socket. `across`: a quad takes one card of each of its socket's four switches, so links cut across the
 // tree.
-Node Quads(bool across) {
-  Machine machine;
+Node Quads(const Weights& weights, bool across) {
+  Machine machine(weights);
   for (int numa_node : {0, 0, 0, 0, 1, 1, 1, 1}) {
     std::vector<std::string> above = machine.Bridge(machine.Bridge(machine.RootBus()));
     for (int card = 0; card < 2; ++card) machine.AddCard(above, numa_node);
@@ -214,8 +215,8 @@ Node Quads(bool across) {
 
 // Galaxy: a mesh of 8 rows of 4 with links of width 2, four trays (two rows, one root bus each), two at each
 // socket. A ring closes the rows' direction (row 7 to row 0), a torus the other one as well.
-Node Galaxy(bool torus) {
-  Machine machine;
+Node Galaxy(const Weights& weights, bool torus) {
+  Machine machine(weights);
   for (int numa_node : {0, 0, 1, 1}) {
     std::vector<std::string> root_bus = machine.RootBus();
     for (int card = 0; card < 8; ++card) machine.AddCard(root_bus, numa_node);
@@ -277,15 +278,15 @@ bool Node::FullyLinkedWith(Set free, size_t size_index) const {
                      [&](Set set) { return (set & ~free) == 0; });
 }
 
-std::vector<Node> AllNodes() {
+std::vector<Node> AllNodes(const Weights& weights) {
   std::vector<Node> nodes;
-  nodes.push_back(Pairs());
-  nodes.push_back(CubeMesh());
-  nodes.push_back(SwitchTrees());
-  nodes.push_back(Quads(false));
-  nodes.push_back(Quads(true));
-  nodes.push_back(Galaxy(false));
-  nodes.push_back(Galaxy(true));
+  nodes.push_back(Pairs(weights));
+  nodes.push_back(CubeMesh(weights));
+  nodes.push_back(SwitchTrees(weights));
+  nodes.push_back(Quads(weights, false));
+  nodes.push_back(Quads(weights, true));
+  nodes.push_back(Galaxy(weights, false));
+  nodes.push_back(Galaxy(weights, true));
   return nodes;
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "config/config.h"
 #include "policy/choose.h"
 
 namespace cleave::day {
@@ -49,7 +50,7 @@ struct Node {
   bool FullyLinkedWith(Set free, size_t size_index) const;
 };
 
-std::vector<Node> AllNodes();
+std::vector<Node> AllNodes(const Weights& weights);
 
 }  // namespace cleave::day
 
