@@ -8,11 +8,14 @@
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/status.h"
 #include "config/diagnostics.h"
@@ -25,6 +28,8 @@
 #include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "server/allocate.h"
+#include "server/event_loop.h"
+#include "server/kubelet_client.h"
 #include "server/messages.h"
 #include "topology/graph.h"
 #include "topology/link_sources.h"
@@ -33,6 +38,8 @@
 
 namespace cleave {
 namespace {
+
+constexpr std::chrono::seconds kKubeletAnswers{2};
 
 void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 void Complain(const std::string& text) { fmt::print(stderr, "cleave: {}\n", text); }
@@ -80,17 +87,50 @@ std::string PictureTitle(const NodeOptions& node) {
   return tells ? name.substr(0, name.find(".tar")) : HostName();
 }
 
-int PrintPicture(const TopologyOptions& options, const Inventory& inventory, const Graph& graph) {
+// Ids of the cards that pods hold.
+absl::StatusOr<std::set<std::string>> CardsInUse(const Plan& plan, const std::string& kubelet_dir) {
+  EventLoop loop;
+  std::unique_ptr<KubeletClient> client = NewKubeletClient(loop, kubelet_dir);
+  absl::StatusOr<HeldIds> held = absl::DeadlineExceededError("it does not answer");
+  bool answered = false;
+  client->ListHeld([&](absl::StatusOr<HeldIds> answer) {
+    held = std::move(answer);
+    answered = true;
+  });
+  loop.RunUntil(EventLoop::Clock::now() + kKubeletAnswers, [&] { return answered; });
+  if (!held.ok()) return Annotate(held.status(), "the kubelet in " + kubelet_dir);
+  std::set<std::string> cards;
+  for (const Resource& resource : plan.resources) {
+    auto ids = held->find(resource.name);
+    if (ids == held->end()) continue;
+    for (const Unit& unit : resource.units) {
+      if (!ids->second.contains(unit.id)) continue;
+      for (size_t card : unit.cards) cards.insert(plan.inventory->cards[card].id);
+    }
+  }
+  return cards;
+}
+
+int PrintPicture(const TopologyOptions& options, const Plan& plan) {
+  const Inventory& inventory = *plan.inventory;
   std::vector<std::string> known;
   for (const Card& card : inventory.cards) known.push_back(card.id);
+  std::set<std::string> in_use(options.in_use.begin(), options.in_use.end());
+  if (!options.kubelet_dir.empty()) {
+    absl::StatusOr<std::set<std::string>> held = CardsInUse(plan, options.kubelet_dir);
+    if (!held.ok()) {
+      Complain(MessageOf(held.status()));
+      return 1;
+    }
+    in_use.merge(*held);
+  }
   for (const std::string& id : options.in_use) {
     if (std::find(known.begin(), known.end(), id) != known.end()) continue;
     Complain(fmt::format("there is no card '{}'{}", id, DidYouMean(id, known)));
     return 1;
   }
-  Print(RenderSvg(
-      inventory, graph,
-      {.title = PictureTitle(options.node), .in_use = {options.in_use.begin(), options.in_use.end()}}));
+  Print(
+      RenderSvg(inventory, *plan.graph, {.title = PictureTitle(options.node), .in_use = std::move(in_use)}));
   return 0;
 }
 
@@ -150,7 +190,7 @@ int RunTopology(const TopologyOptions& options) {
   if (!view) return 1;
   const Inventory& inventory = *view->plan.inventory;
   const Graph& graph = *view->plan.graph;
-  if (options.svg) return PrintPicture(options, inventory, graph);
+  if (options.svg) return PrintPicture(options, view->plan);
   if (options.dot) {
     Print(RenderDot(inventory, graph));
     return 0;

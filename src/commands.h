@@ -25,6 +25,7 @@ struct TopologyOptions : PrintOptions {
   bool svg = false;
   bool dot = false;
   std::vector<std::string> in_use;  // ids of cards to be marked in the picture
+  std::string kubelet_dir;          // whose pod-resources API says which ones pods hold; "": not asked
 };
 
 struct PreferOptions : PrintOptions {

@@ -121,6 +121,11 @@ int Run(int argc, char** argv) {
       ->delimiter(',')
       ->type_name("IDS")
       ->needs(svg);
+  topology
+      ->add_option("--kubelet-dir", topology_options.kubelet_dir,
+                   "Marks the cards that pods hold, as this kubelet says")
+      ->type_name("DIR")
+      ->needs(svg);
   CLI::Option* output = topology->get_option("--output");
   matrix->excludes(functions)->excludes(svg)->excludes(dot);
   functions->excludes(svg)->excludes(dot);

@@ -101,13 +101,14 @@ func StartCleave(t testing.TB, options CleaveOptions) *Cleave {
 }
 
 // RunCleave runs a command of the binary on a machine to its end and returns what it printed.
-func RunCleave(t testing.TB, command string, machine *Machine, config string) (string, error) {
+func RunCleave(t testing.TB, command string, machine *Machine, config string, more ...string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "cleave.toml")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(binary(t), command, "--config", file, "--root", machine.Root, "--node-name", "node-a").CombinedOutput()
+	arguments := append([]string{command, "--config", file, "--root", machine.Root, "--node-name", "node-a"}, more...)
+	out, err := exec.Command(binary(t), arguments...).CombinedOutput()
 	return string(out), err
 }
 
