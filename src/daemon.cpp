@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -319,8 +320,14 @@ void Daemon::Impl::CheckKubelet(bool created) {
   // Where files have no time of birth, only the event tells a new socket from an old one with the same inode.
   bool appeared = now && (now != kubelet || (created && now->born_ns == 0));
   if (!now && !kubelet_known) {
-    Log(LogLevel::kInfo, "the kubelet is not there, waiting for it",
-        {{"socket", KubeletSocketPath(options.kubelet_dir)}});
+    std::string socket = KubeletSocketPath(options.kubelet_dir);
+    std::error_code ignored;
+    if (std::filesystem::is_directory(std::filesystem::path(socket).parent_path(), ignored)) {
+      Log(LogLevel::kInfo, "the kubelet is not there, waiting for it", {{"socket", socket}});
+    } else {
+      Log(LogLevel::kWarning, "the kubelet is not there, and its directory neither; waiting for both",
+          {{"socket", socket}});
+    }
   }
   if (!now && kubelet) {
     Log(LogLevel::kInfo, "the kubelet's socket is gone");

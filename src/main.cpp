@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -8,8 +9,10 @@
 #include <iostream>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "commands.h"
+#include "config/diagnostics.h"
 #include "daemon.h"
 #include "node_view.h"
 
@@ -174,6 +177,16 @@ int Run(int argc, char** argv) {
   CLI::App* demo = app.add_subcommand(
       "demo", "The whole thing on a captured machine with an embedded kubelet stand-in; ends by itself");
 
+  if (std::string word = argc > 1 ? argv[1] : ""; !word.empty() && !word.starts_with('-')) {
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+    if (std::find(commands.begin(), commands.end(), word) == commands.end()) {
+      std::cerr << "cleave: there is no command '" << word << "'" << cleave::DidYouMean(word, commands)
+                << "\n"
+                << "Run with --help for more information.\n";
+      return kUsage;
+    }
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

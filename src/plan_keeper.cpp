@@ -62,7 +62,10 @@ Plan WithHealth(const Plan& old, const Inventory& now) {
 void CheckSocketPaths(const Plan& plan, const std::string& kubelet_dir, Diagnostics& diagnostics) {
   for (const Resource& resource : plan.resources) {
     absl::StatusOr<std::string> path = SocketPath(kubelet_dir, resource.name, "000000");
-    if (!path.ok()) diagnostics.Error(resource.pos, MessageOf(path.status()));
+    if (path.ok()) continue;
+    // Names are shortened as far as need be, so it is the directory that is too long, for every resource.
+    diagnostics.Error({"--kubelet-dir", 0, 0}, MessageOf(path.status()));
+    return;
   }
 }
 

@@ -19,19 +19,6 @@
 namespace cleave {
 namespace {
 
-double SeatScore(const Resource& resource, const std::vector<size_t>& units) {
-  const Seats& seats = *resource.seats;
-  std::map<size_t, double> counts;
-  for (size_t unit : units) ++counts[seats.of_unit[unit]];
-  double score = 0;
-  for (auto a = counts.begin(); a != counts.end(); ++a) {
-    score += a->second * (a->second - 1) / 2 * seats.same_seat;
-    for (auto b = counts.begin(); b != a; ++b)
-      score += a->second * b->second * seats.topology->Affinity(a->first, b->first);
-  }
-  return score;
-}
-
 // Sorted, each once, and none that `taken` has.
 std::vector<size_t> Unique(const std::vector<size_t>& units, size_t size, std::vector<char>& taken) {
   std::vector<size_t> kept;
@@ -84,17 +71,13 @@ UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request) {
     result.choice.optimal = seats.proven;
     result.choice.steps = seats.steps;
   }
-  if (resource.seats != nullptr) result.choice.score = SeatScore(resource, result.choice.units);
+  if (resource.topology != nullptr) result.choice.score = Score(*resource.topology, result.choice.units);
   result.choice.bound = result.choice.score;
   return result;
 }
 
 double UnitAffinity(const Resource& resource, size_t a, size_t b) {
-  if (resource.topology != nullptr) return resource.topology->Affinity(a, b);
-  if (resource.seats == nullptr) return 0;
-  size_t left = resource.seats->of_unit[a];
-  size_t right = resource.seats->of_unit[b];
-  return left == right ? resource.seats->same_seat : resource.seats->topology->Affinity(left, right);
+  return resource.topology == nullptr ? 0 : resource.topology->Affinity(a, b);
 }
 
 std::string BreaksSameCard(const Plan& plan, const Resource& resource,

@@ -34,14 +34,14 @@ Key KeyOf(const Inventory& inventory, const Resource& resource, size_t index) {
 }
 
 // Shares stand to each other as their cards do: a number for each pair of cards, not of shares.
-std::shared_ptr<const UnitTopology> OfShares(const Seats& seats) {
+std::shared_ptr<const UnitTopology> OfShares(const Seats& seats, double same_card) {
   auto topology = std::make_shared<UnitTopology>();
   size_t cards = seats.units.size();
   topology->size = seats.of_unit.size();
   topology->place = seats.of_unit;
   topology->places = cards;
   topology->affinity = seats.topology->affinity;
-  for (size_t card = 0; card < cards; ++card) topology->affinity[card * cards + card] = seats.same_seat;
+  for (size_t card = 0; card < cards; ++card) topology->affinity[card * cards + card] = same_card;
   for (const std::vector<std::vector<size_t>>& level : seats.topology->subtrees) {
     topology->subtrees.emplace_back();
     for (const std::vector<size_t>& above : level) {
@@ -65,7 +65,6 @@ std::shared_ptr<const UnitTopology> OfShares(const Seats& seats) {
 void Arrange(const Inventory& inventory, const Graph& graph, const Weights& weights, Resource& resource) {
   if (resource.unit == UnitKind::kCount) return;  // one is as good as another
   auto seats = std::make_shared<Seats>();
-  seats->same_seat = weights.same_card;
   std::map<Key, size_t> by_key;
   std::map<std::vector<int>, size_t> by_nodes;
   std::vector<Unit> firsts;  // stand for their seats
@@ -85,7 +84,7 @@ void Arrange(const Inventory& inventory, const Graph& graph, const Weights& weig
   if (alone) {
     resource.topology = seats->topology;
   } else if (resource.unit == UnitKind::kShare) {
-    resource.topology = OfShares(*seats);
+    resource.topology = OfShares(*seats, weights.same_card);
   } else {
     resource.topology = MakeUnitTopology(graph, resource.units, resource.near);
   }

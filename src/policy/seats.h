@@ -22,7 +22,6 @@ struct Seats {
   std::vector<std::vector<size_t>> units;  // of each seat, in the order of the resource
   std::vector<size_t> numa;                // of each seat: seats with one number have the same NUMA nodes
   std::shared_ptr<const UnitTopology> topology;  // of the seats
-  double same_seat = 0;                          // affinity of two units of one seat
 };
 
 // Sets resource.topology and resource.seats, of `resource.units`. Counted units have neither.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -52,6 +54,21 @@ absl::StatusOr<Listener> ParseAddress(const std::string& address) {
                     address, listener.host));
   }
   return listener;
+}
+
+// Why nobody can listen there, which the library does not say.
+std::string WhyNot(const Listener& listener) {
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in name = {};
+  name.sin_family = AF_INET;
+  name.sin_port = htons(static_cast<uint16_t>(listener.port));
+  inet_pton(AF_INET, listener.host.c_str(), &name.sin_addr);
+  const int reuse = 1;
+  bool listens = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse) == 0 &&
+                 bind(fd, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0 && listen(fd, 1) == 0;
+  std::string why = listens ? "" : std::generic_category().message(errno);
+  if (fd >= 0) close(fd);
+  return why;
 }
 
 const char* ReasonOf(int status) {
@@ -154,7 +171,9 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string&
   try {
     impl->server = std::make_unique<CivetServer>(options);
   } catch (const CivetException& error) {
-    return absl::UnavailableError(fmt::format("HTTP address '{}': cannot listen: {}", address, error.what()));
+    std::string why = WhyNot(*listener);
+    return absl::UnavailableError(
+        fmt::format("HTTP address '{}': cannot listen: {}", address, why.empty() ? error.what() : why));
   }
   impl->listener.port = impl->server->getListeningPortsFull().at(0).port;
   impl->address = fmt::format("{}:{}", impl->listener.host, impl->listener.port);

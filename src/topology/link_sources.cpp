@@ -196,7 +196,8 @@ std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, con
     const std::string none;
     const LinkInput input = {source, i < texts.texts.size() ? texts.texts[i] : none, inventory, texts.root};
     absl::StatusOr<std::vector<Link>> found = kind->read(input, oddities);
-    if (!found.ok() && source.of_profile && absl::IsNotFound(found.status())) continue;
+    if (!found.ok() && source.of_profile && (texts.root == nullptr || absl::IsNotFound(found.status())))
+      continue;
     if (!found.ok()) {
       oddities.push_back({subject, fmt::format("links of {}: {}", source.source, MessageOf(found.status()))});
       continue;

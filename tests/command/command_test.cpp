@@ -90,6 +90,12 @@ TEST(Command, ProfilesBringTheirLinks) {
   EXPECT_EQ(topology(own, "tenstorrent-4x-n300")["oddities"].size(), 1U);
 }
 
+TEST(Command, NamesTheNearestCommand) {
+  Result wrong = Cleave("plna");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("there is no command 'plna' (did you mean 'plan'?)"));
+}
+
 TEST(Command, OutputThatCannotBeWritten) {
   Result full = Cleave("plan" + Machine("tenstorrent-4x-n300") + " >/dev/full");
   EXPECT_EQ(full.code, 1);

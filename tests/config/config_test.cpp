@@ -59,8 +59,9 @@ env = { WHO = "{id}" }
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
   EXPECT_EQ(config.log_format, LogFormat::kJson);
   EXPECT_EQ(config.weights.link, 50);
-  ASSERT_EQ(config.links.size(), 2U);
+  ASSERT_EQ(config.links.size(), 3U);
   EXPECT_EQ(config.links[0].pairs[0].width, 4);
+  EXPECT_TRUE(config.links[2].of_profile) << "amd's, in use by default";
   EXPECT_EQ(config.links[1].path, "cluster.yaml");
   ASSERT_EQ(config.resources.size(), 1U);
   EXPECT_EQ(config.resources[0].name.source(), "example.com/fast");
@@ -69,8 +70,10 @@ env = { WHO = "{id}" }
 }
 
 TEST(Config, LinksMayBelongToOtherNodes) {
-  Config config =
-      GoodSettings("[[links]]\nsource = \"a\"\n[[links]]\nsource = \"b\"\nnodes = [\"gpu-*\"]\n").config;
+  Config config = GoodSettings(
+                      "profiles = [\"tenstorrent\"]\n[[links]]\nsource = \"a\"\n"
+                      "[[links]]\nsource = \"b\"\nnodes = [\"gpu-*\"]\n")
+                      .config;
   Config other = config;
   KeepLinksOf("gpu-1", config);
   EXPECT_EQ(config.links.size(), 2U);

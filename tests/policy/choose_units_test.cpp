@@ -47,7 +47,6 @@ Resource Cards(const std::vector<size_t>& units, Preference prefer, SameCard sam
   for (size_t first = 0; first + 2 <= n && n > 2; first += 2)
     topology->subtrees[1].push_back({first, first + 1});
   FindTree(*topology);
-  seats->same_seat = 80;
   for (size_t seat = 0; seat < n; ++seat) {
     seats->units.emplace_back();
     seats->numa.push_back(seat / 4);
@@ -61,6 +60,14 @@ Resource Cards(const std::vector<size_t>& units, Preference prefer, SameCard sam
       resource.units.push_back(unit);
     }
   }
+  auto all = std::make_shared<UnitTopology>();
+  all->size = resource.units.size();
+  all->place = seats->of_unit;
+  all->places = n;
+  all->affinity = topology->affinity;
+  for (size_t seat = 0; seat < n; ++seat) all->affinity[seat * n + seat] = 80;
+  FindTree(*all);
+  resource.topology = all;
   seats->topology = topology;
   resource.seats = seats;
   return resource;

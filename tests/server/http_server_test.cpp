@@ -60,7 +60,9 @@ TEST(HttpServer, BadAddressesAreErrors) {
     EXPECT_TRUE(absl::IsInvalidArgument(HttpServer::Start(address, {}).status())) << address;
   }
   auto first = StartServer();
-  EXPECT_TRUE(absl::IsUnavailable(HttpServer::Start(first->address(), {}).status()));
+  absl::Status taken = HttpServer::Start(first->address(), {}).status();
+  EXPECT_TRUE(absl::IsUnavailable(taken)) << taken;
+  EXPECT_THAT(std::string(taken.message()), HasSubstr("cannot listen: Address already in use"));
 }
 
 TEST(HttpServer, ListensEverywhereWithoutAHost) {
