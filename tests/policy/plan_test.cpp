@@ -69,11 +69,13 @@ TEST(Plan, HalfABoardIsNotOfferedAsAWholeOne) {
   // What is known of the card speaks against every group, or there are no groups.
   const std::string none = "[[exclude]]\naddress = \"0000:44:00.0\"\n";
   for (const std::string& toml : {none, std::string("[profile.tenstorrent]\np300_unit = \"endpoint\"")}) {
-    for (const Unit& unit : PlanOf(*root, toml).plan.resources.at(0).units)
+    Planned whole = PlanOf(*root, toml);
+    for (const Unit& unit : whole.plan.resources.at(0).units)
       EXPECT_EQ(unit.health, Health::kHealthy) << toml << unit.reason;
   }
   root->AddFile(late + "tt_card_type", "n150\n");
-  for (const Unit& unit : PlanOf(*root).plan.resources.at(0).units)
+  Planned other = PlanOf(*root);
+  for (const Unit& unit : other.plan.resources.at(0).units)
     EXPECT_EQ(unit.health, Health::kHealthy) << "an n150 is no part of a p300: " << unit.reason;
   // It is known which board it is of, but not of what type it is.
   root->Remove(late + "tt_card_type");
