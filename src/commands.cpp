@@ -19,7 +19,6 @@
 #include "absl/status/statusor.h"
 #include "base/status.h"
 #include "config/diagnostics.h"
-#include "config/resource_spec.h"
 #include "discovery/inventory.h"
 #include "node_view.h"
 #include "output.h"

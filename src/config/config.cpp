@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "config/profile_parser.h"
 #include "config/resource_parser.h"
 #include "config/resource_spec.h"

@@ -11,6 +11,7 @@
 
 #include "base/host_root.h"
 #include "config/config.h"
+#include "config/link_source.h"
 #include "config/profile.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"

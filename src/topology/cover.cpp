@@ -5,7 +5,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <optional>
 #include <tuple>
 #include <unordered_map>
@@ -82,9 +81,9 @@ class Exact {
         for (size_t member : set) worth += component.WorthTo(member, set) / 2;
         by_lowest_[set.front()].push_back({bits, worth});
       }
-      uint32_t lowest = bits & (~bits + 1);  // the next number with as many bits
-      uint32_t carried = bits + lowest;
-      bits = ((bits ^ carried) >> 2) / lowest | carried;
+      const int zeros = std::countr_zero(bits);  // to the next number with as many bits
+      uint32_t carried = bits + (uint32_t{1} << zeros);
+      bits = ((bits ^ carried) >> (zeros + 2)) | carried;
     }
   }
 

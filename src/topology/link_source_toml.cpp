@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "discovery/inventory.h"
 #include "topology/graph.h"
 #include "topology/link_source_kinds.h"

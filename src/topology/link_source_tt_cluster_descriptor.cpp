@@ -19,7 +19,6 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "config/condition.h"
-#include "config/config.h"
 #include "discovery/inventory.h"
 #include "topology/cluster_descriptor.h"
 #include "topology/graph.h"
