@@ -60,7 +60,9 @@ std::string PathOf(int fd) {
              : std::string(path.data(), static_cast<size_t>(length));
 }
 
-std::string WithSlash(const std::string& path) { return path.empty() || path.ends_with('/') ? path : path + "/"; }
+std::string WithSlash(const std::string& path) {
+  return path.empty() || path.ends_with('/') ? path : path + "/";
+}
 
 // Magic number of the file system that a descriptor is on; 0 when it cannot be told.
 auto FileSystemOf(int fd) {
