@@ -135,7 +135,9 @@ class GrpcKubeletClient final : public KubeletClient {
       done(std::move(held));
     };
     call->stub->async()->List(&call->context, &call->request, &call->response, call.get());
+    std::shared_ptr<grpc::Channel> channel = call->channel;
     Begin(std::move(call), std::move(answer));
+    last_ = std::move(channel);
   }
 
  private:
@@ -165,6 +167,9 @@ class GrpcKubeletClient final : public KubeletClient {
   EventLoop& loop_;
   const std::string kubelet_dir_;
   std::weak_ptr<grpc::Channel> registration_;
+  // Kept until the next one is in use: gRPC 1.51 ends its threads with the last channel or server, and aborts
+  // now and then when the next one begins at that moment.
+  std::shared_ptr<grpc::Channel> last_;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // read and written on the loop's thread
 
   Mutex mutex_;
