@@ -151,8 +151,7 @@ int RunCheck(const CheckOptions& options) {
   const bool answers = view->diagnostics.ok();
   for (const Diagnostic& one : view->plan.refused) view->diagnostics.Error(one.pos, one.message);
   const bool offers = view->diagnostics.ok();
-  const LinkTexts links = ReadLinkTexts(view->settings.config, view->root.get());
-  for (const Diagnostic& one : FindBrokenLinkFiles(view->settings.config, links, *view->plan.inventory))
+  for (const Diagnostic& one : FindBrokenLinkFiles(view->settings.config, view->links, *view->plan.inventory))
     view->diagnostics.Error(one.pos, one.message);
   PrintDiagnostics(view->diagnostics);
   for (const Diagnostic& one : FindSilentAttributes(*view, options.node.profile_files))

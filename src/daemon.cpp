@@ -322,7 +322,7 @@ void Daemon::Impl::CheckKubelet(bool created) {
   if (!now && !kubelet_known) {
     std::string socket = KubeletSocketPath(options.kubelet_dir);
     std::error_code ignored;
-    if (std::filesystem::is_directory(std::filesystem::path(socket).parent_path(), ignored)) {
+    if (std::filesystem::is_directory(PluginDirectory(options.kubelet_dir), ignored)) {
       Log(LogLevel::kInfo, "the kubelet is not there, waiting for it", {{"socket", socket}});
     } else {
       Log(LogLevel::kWarning, "the kubelet is not there, and its directory neither; waiting for both",

@@ -44,8 +44,8 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   KeepLinksOf(node, view.settings.config);
   Scanner scanner(*view.root, view.settings, options.scan);
   Inventory inventory = scanner.Scan(Scanner::Clock::now());
-  view.plan = PlanFrom(view.settings, ReadLinkTexts(view.settings.config, view.root.get()),
-                       std::move(inventory), node, view.diagnostics);
+  view.links = ReadLinkTexts(view.settings.config, view.root.get());
+  view.plan = PlanFrom(view.settings, view.links, std::move(inventory), node, view.diagnostics);
   return view;
 }
 

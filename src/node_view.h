@@ -35,6 +35,7 @@ struct NodeOptions {
 struct NodeView {
   Settings settings;
   std::unique_ptr<HostRoot> root;
+  LinkTexts links;
   Plan plan;
   Diagnostics diagnostics;  // of configuration and plan; with errors the plan may be empty
 };

@@ -53,7 +53,13 @@ int64_t Foreign(const PciFunction& function, const Inventory& inventory) {
                        });
 }
 
-constexpr std::string_view kSettings = "settings.";
+// Of "settings.NAME"; null for any other name, and without a value.
+const std::string* SettingOf(const std::map<std::string, std::string>* settings, const std::string& name) {
+  constexpr std::string_view kSettings = "settings.";
+  if (settings == nullptr || !name.starts_with(kSettings)) return nullptr;
+  auto found = settings->find(name.substr(kSettings.size()));
+  return found == settings->end() ? nullptr : &found->second;
+}
 
 std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card, const Inventory& inventory,
                                       const std::map<std::string, std::string>* settings) {
@@ -63,7 +69,7 @@ std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card,
     if (function != nullptr && name == "pci.iommu_foreign") return Foreign(*function, inventory);
     return function == nullptr ? std::nullopt : PciValue(std::string_view(name).substr(4), *function);
   }
-  if (name.starts_with(kSettings)) return SettingsLookup(settings)(name);
+  if (const std::string* value = SettingOf(settings, name)) return *value;
   if (name.starts_with("nodes.")) {
     for (const auto& [role, path] : card.nodes) {
       if (role == std::string_view(name).substr(6)) return path;
@@ -152,16 +158,15 @@ TextTemplate::Lookup CardTextLookup(const Card& card, const Inventory& inventory
 
 TextTemplate::Lookup SettingsTextLookup(const std::map<std::string, std::string>* settings) {
   return [settings](const std::string& name) -> std::optional<std::string> {
-    if (settings == nullptr || !name.starts_with(kSettings)) return std::nullopt;
-    auto found = settings->find(name.substr(kSettings.size()));
-    return found == settings->end() ? std::nullopt : std::optional(found->second);
+    const std::string* value = SettingOf(settings, name);
+    return value == nullptr ? std::nullopt : std::optional(*value);
   };
 }
 
 Condition::Lookup SettingsLookup(const std::map<std::string, std::string>* settings) {
-  return [lookup = SettingsTextLookup(settings)](const std::string& name) -> std::optional<AttributeValue> {
-    std::optional<std::string> value = lookup(name);
-    return value ? std::optional<AttributeValue>(*value) : std::nullopt;
+  return [settings](const std::string& name) -> std::optional<AttributeValue> {
+    const std::string* value = SettingOf(settings, name);
+    return value == nullptr ? std::nullopt : std::optional<AttributeValue>(*value);
   };
 }
 

@@ -302,7 +302,7 @@ grpc::ServerUnaryReactor* PluginService::GetPreferredAllocation(
     Preferred answer = Prefer(snapshot->Find(), question);
     auto* ids = response->add_container_responses()->mutable_deviceids();
     ids->Assign(answer.ids.begin(), answer.ids.end());
-    metrics_.SetPreferredGap(snapshot->resource, answer.gap_ratio);
+    metrics_.SetPreferredGap(snapshot->resource, answer.choice.GapRatio());
     LogPreferred(*snapshot->plan, snapshot->resource, question, answer, Clock::now() - start);
   }
   metrics_.ObservePreferred(snapshot->resource, Clock::now() - start);

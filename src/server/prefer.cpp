@@ -35,6 +35,7 @@ constexpr std::chrono::milliseconds kLongest{50};
 
 Preferred Prefer(const Resource* resource, const PreferRequest& request) {
   Preferred answer;
+  answer.choice.optimal = true;  // where there is nothing to choose
   size_t size = request.size > 0 ? static_cast<size_t>(request.size) : 0;
   // Units at the end are placeholders for ids that pods hold and no card stands behind.
   size_t choosable = resource != nullptr ? resource->units.size() : 0;
@@ -82,10 +83,6 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
     const Choice& chosen = made.choice;
     answer.warning = made.warning;
     for (size_t unit : chosen.units) answer.ids.push_back(resource->units[unit].id);
-    answer.score = chosen.score;
-    answer.optimal = chosen.optimal;
-    answer.gap_ratio = chosen.GapRatio();
-    answer.steps = chosen.steps;
     answer.choice = chosen;
     answer.question = std::move(choice);
   }
@@ -114,7 +111,7 @@ std::string IdsOf(const Resource& resource, const std::vector<size_t>& units) {
 }
 
 std::string NextText(const Resource& resource, const Preferred& answer) {
-  if (answer.steps * answer.choice.units.size() > kMostForNext) return "";
+  if (answer.choice.steps * answer.choice.units.size() > kMostForNext) return "";
   std::optional<Choice> next = NextBest(resource, answer.question, answer.choice);
   return next ? fmt::format("{:g} {}", next->score, IdsOf(resource, next->units)) : "";
 }
@@ -148,13 +145,13 @@ void LogPreferred(const Plan& plan, const std::string& resource, const PreferReq
        {"available", fmt::format("{}", request.available.size())},
        {"must_include", Join(request.must_include, ",")},
        {"devices", Join(answer.ids, ",")},
-       {"score", fmt::format("{:g}", answer.score)},
-       {"optimal", answer.optimal ? "true" : "false"},
-       {"gap_percent", fmt::format("{:.2f}", 100 * answer.gap_ratio)},
+       {"score", fmt::format("{:g}", answer.choice.score)},
+       {"optimal", answer.choice.optimal ? "true" : "false"},
+       {"gap_percent", fmt::format("{:.2f}", 100 * answer.choice.GapRatio())},
        {"shares", Together(plan, *found, answer.choice.units)},
        {"next", NextText(*found, answer)},
        {"leaves_whole", LeavesText(plan, *found, answer)},
-       {"steps", fmt::format("{}", answer.steps)},
+       {"steps", fmt::format("{}", answer.choice.steps)},
        {"us", fmt::format("{}", std::chrono::duration_cast<std::chrono::microseconds>(took).count())}});
 }
 

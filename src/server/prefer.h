@@ -4,7 +4,6 @@
 #define CLEAVE_SERVER_PREFER_H_
 
 #include <chrono>
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,11 +20,7 @@ struct PreferRequest {
 
 struct Preferred {
   std::vector<std::string> ids;  // exactly `size`, fewer only when fewer were named
-  double score = 0;
-  bool optimal = true;
-  double gap_ratio = 0;  // of the bound on the score: 0 to 1, 0 when optimal
-  uint64_t steps = 0;
-  ChoiceRequest question;  // as it was put to the choice, in units
+  ChoiceRequest question;        // as it was put to the choice, in units
   Choice choice;
   std::string warning;  // which wish of the resource could not be kept
   // What the kubelet named and this node does not have, or has not healthy.

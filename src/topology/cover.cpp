@@ -27,7 +27,7 @@ class Component {
  public:
   Component(const CoverQuestion& question, Set members)
       : members_(std::move(members)),
-        size_(question.size),
+        size_(*question.size),
         joined_(members_.size() * members_.size()),
         worth_(members_.size() * members_.size()) {
     for (size_t a = 0; a < count(); ++a) {
@@ -285,7 +285,11 @@ std::vector<std::vector<size_t>> BestCover(const CoverQuestion& question) {
   }
   std::vector<Set> sets;
   for (Set& members : Components(question.vertices, edges)) {
-    if (members.size() < question.size) continue;
+    if (members.size() < question.size.value_or(2)) continue;
+    if (!question.size) {
+      sets.push_back(std::move(members));
+      continue;
+    }
     Component component(question, std::move(members));
     for (Set& set : Cover(component)) {
       for (size_t& member : set) member = component.vertex(member);

@@ -5,13 +5,14 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace cleave {
 
 struct CoverQuestion {
   size_t vertices = 0;
-  size_t size = 2;                              // of each set, at least 2
+  std::optional<size_t> size;                   // of each set, at least 2; empty: all that hangs together
   std::function<bool(size_t, size_t)> joined;   // whether an edge that counts is between two vertices
   std::function<double(size_t, size_t)> worth;  // of two vertices in one set, edge or not; not negative
 };
@@ -19,7 +20,8 @@ struct CoverQuestion {
 // As many disjoint sets of `size` vertices as possible, each joined in itself by edges; among those the sets
 // that are worth most, summed over the pairs inside. Exact for `size` 2 and wherever at most 16 vertices hang
 // together; beyond that the best that is found from best pairs of best sets, or from sets grown from the rim,
-// by exchanging two vertices as long as that gains. Sets and their members are sorted. Deterministic.
+// by exchanging two vertices as long as that gains. Sets and their members are sorted. Deterministic. Without
+// a size: the sets of two and more that edges join.
 //
 // To cut a graph into as many joined parts of three or more as possible is NP-hard (M. Dyer, A. Frieze, "On
 // the complexity of partitioning graphs into connected subgraphs", 1985).

@@ -14,7 +14,6 @@
 
 #include "config/config.h"
 #include "discovery/inventory.h"
-#include "topology/components.h"
 #include "topology/cover.h"
 #include "topology/function_paths.h"
 #include "topology/machine_tree.h"
@@ -256,22 +255,9 @@ std::vector<std::vector<size_t>> Graph::LinkedGroups(const std::vector<size_t>& 
     const Impl::Joint* joint = impl_->Find(cards[a], cards[b]);
     return joint != nullptr && joint->Joins(min_width);
   };
-  std::vector<std::vector<size_t>> groups;
-  if (size) {
-    groups = BestCover(
-        {.vertices = cards.size(), .size = *size, .joined = joined, .worth = [&](size_t a, size_t b) {
-           return CardAffinity(cards[a], cards[b]);
-         }});
-  } else {
-    std::vector<std::pair<size_t, size_t>> edges;
-    for (size_t a = 0; a < cards.size(); ++a) {
-      for (size_t b = a + 1; b < cards.size(); ++b) {
-        if (joined(a, b)) edges.emplace_back(a, b);
-      }
-    }
-    groups = Components(cards.size(), edges);
-    std::erase_if(groups, [](const std::vector<size_t>& group) { return group.size() < 2; });
-  }
+  auto worth = [&](size_t a, size_t b) { return CardAffinity(cards[a], cards[b]); };
+  std::vector<std::vector<size_t>> groups =
+      BestCover({.vertices = cards.size(), .size = size, .joined = joined, .worth = worth});
   for (std::vector<size_t>& group : groups) {
     for (size_t& card : group) card = cards[card];
     std::sort(group.begin(), group.end());

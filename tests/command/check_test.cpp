@@ -22,11 +22,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-using Result = testing::Ran;
-
-Result Cleave(const std::string& arguments) { return testing::RunCleave(arguments); }
-
-std::string Machine(const std::string& name) { return testing::MachineOption(name); }
+using testing::Cleave;
+using testing::Machine;
+using testing::Result;
 
 // Plan and the daemon go on without the links; check is where one hears of it.
 TEST(Check, RefusesALinkFileThatMakesNoSense) {

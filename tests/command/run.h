@@ -14,17 +14,17 @@
 
 namespace cleave::testing {
 
-struct Ran {
+struct Result {
   int code = -1;
   std::string out;
   std::string err;
 };
 
-inline Ran RunCleave(const std::string& arguments) {
+inline Result Cleave(const std::string& arguments) {
   TempDir dir;
   std::string command = std::string(CLEAVE_BIN) + " " + arguments + " 2>" + (dir / "err") + " </dev/null";
   FILE* pipe = popen(command.c_str(), "r");
-  Ran result;
+  Result result;
   std::array<char, 4096> buffer{};
   while (size_t got = fread(buffer.data(), 1, buffer.size(), pipe)) result.out.append(buffer.data(), got);
   int status = pclose(pipe);
@@ -33,7 +33,7 @@ inline Ran RunCleave(const std::string& arguments) {
   return result;
 }
 
-inline std::string MachineOption(const std::string& name) {
+inline std::string Machine(const std::string& name) {
   return " --root " + SourcePath("tests/machines/" + name + ".tar.zst");
 }
 

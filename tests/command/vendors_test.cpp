@@ -72,8 +72,8 @@ TEST_P(VendorTest, PlanAgreesWithTheFacts) {
       testing::SourcePath("tests/machines/vendors/expected/" + test.machine + ".json")));
   testing::TempDir dir;
   testing::WriteFile(dir / "cleave.toml", test.config);
-  testing::Ran ran = testing::RunCleave("plan --output json --config " + (dir / "cleave.toml") +
-                                        testing::MachineOption("vendors/" + test.machine));
+  testing::Result ran = testing::Cleave("plan --output json --config " + (dir / "cleave.toml") +
+                                        testing::Machine("vendors/" + test.machine));
   ASSERT_EQ(ran.code, 0) << ran.err;
   Json plan = Json::parse(ran.out);
   std::map<std::string, Device> found;

@@ -88,6 +88,16 @@ uint32_t Bits(const UnitTopology& topology, const std::vector<size_t>& units) {
   return bits;
 }
 
+// `size` of the units 0 to n - 1, all of them free.
+ChoiceRequest OfAll(size_t n, size_t size) {
+  ChoiceRequest request;
+  request.size = size;
+  request.available.resize(n);
+  std::iota(request.available.begin(), request.available.end(), size_t{0});
+  request.healthy = request.available;
+  return request;
+}
+
 // A random machine: nodes of switches of units, with a few links when asked for.
 UnitTopology RandomTopology(std::mt19937& random, size_t n, bool links) {
   UnitTopology topology;
@@ -161,12 +171,8 @@ TEST(Choose, SixteenAreAlwaysProven) {
   std::mt19937 random(8);
   for (size_t k = 1; k <= 16; ++k) {
     UnitTopology topology = RandomTopology(random, 16, k % 2 == 0);
-    ChoiceRequest request;
-    request.size = k;
+    ChoiceRequest request = OfAll(16, k);
     request.budget_steps = 1;  // does not matter for so few
-    request.available.resize(16);
-    std::iota(request.available.begin(), request.available.end(), size_t{0});
-    request.healthy = request.available;
     Choice choice = Choose(Preference::kClosest, topology, request);
     EXPECT_TRUE(choice.optimal) << k;
     EXPECT_EQ(Bits(topology, choice.units), BruteForce(topology, request).bits) << k;
@@ -183,11 +189,7 @@ TEST(Choose, LinksAcrossTheTreeAreNoTree) {
 TEST(Choose, ATinyBudgetIsAdmittedWithATrueGap) {
   std::mt19937 random(9);
   UnitTopology topology = RandomTopology(random, 24, true);
-  ChoiceRequest request;
-  request.size = 9;
-  request.available.resize(24);
-  std::iota(request.available.begin(), request.available.end(), size_t{0});
-  request.healthy = request.available;
+  ChoiceRequest request = OfAll(24, 9);
   request.budget_steps = 100;
   Choice small = Choose(Preference::kClosest, topology, request);
   ASSERT_FALSE(small.optimal);
@@ -231,11 +233,7 @@ TEST(Choose, DoesNotWalkThroughEquals) {
   topology.size = 16;
   topology.affinity.assign(256, 20);
   for (size_t i = 0; i < 16; ++i) topology.affinity[i * 17] = 0;
-  ChoiceRequest request;
-  request.size = 8;
-  request.available.resize(16);
-  std::iota(request.available.begin(), request.available.end(), size_t{0});
-  request.healthy = request.available;
+  ChoiceRequest request = OfAll(16, 8);
   Choice choice = Choose(Preference::kClosest, topology, request);
   EXPECT_THAT(choice.units, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
   EXPECT_TRUE(choice.optimal);
@@ -273,11 +271,7 @@ TEST(Choose, TheNextBestIsTheNextBest) {
     size_t n = 3 + random() % 7;
     UnitTopology topology = RandomTopology(random, n, round % 2 == 0);
     FindTree(topology);
-    ChoiceRequest request;
-    request.size = 1 + random() % (n - 1);
-    request.available.resize(n);
-    std::iota(request.available.begin(), request.available.end(), size_t{0});
-    request.healthy = request.available;
+    ChoiceRequest request = OfAll(n, 1 + random() % (n - 1));
     if (random() % 2 == 0) request.must_include = {random() % n};
     Choice choice = Choose(Preference::kClosest, topology, request);
     Resource resource;
@@ -307,11 +301,7 @@ TEST(Choose, GivesUpWhenToldTo) {
   UnitTopology topology = RandomTopology(random, 48, true);
   FindTree(topology);
   ASSERT_EQ(topology.tree, nullptr);
-  ChoiceRequest request;
-  request.size = 12;
-  request.available.resize(48);
-  std::iota(request.available.begin(), request.available.end(), size_t{0});
-  request.healthy = request.available;
+  ChoiceRequest request = OfAll(48, 12);
   Choice patient = Choose(Preference::kClosest, topology, request);
   size_t asked = 0;
   request.give_up = [&asked] { return ++asked > 1; };
