@@ -18,18 +18,25 @@
 namespace cleave {
 namespace {
 
+struct Comparison {
+  std::string_view op;           // <, <=, >, >=
+  std::optional<int64_t> limit;  // nullopt: what stands there is no number
+};
+
 // nullopt when the pattern is no comparison.
-std::optional<bool> Compare(std::string_view pattern, const std::string& text) {
-  size_t digits = pattern.find_first_not_of("<>=");
-  std::string_view op = pattern.substr(0, digits);
+std::optional<Comparison> ComparisonOf(std::string_view pattern) {
+  std::string_view op = pattern.substr(0, pattern.find_first_not_of("<>="));
   if (op != "<" && op != "<=" && op != ">" && op != ">=") return std::nullopt;
-  std::optional<int64_t> limit = ParseInt(Trim(pattern.substr(op.size())));
+  return Comparison{op, ParseInt(Trim(pattern.substr(op.size())))};
+}
+
+bool Holds(const Comparison& comparison, const std::string& text) {
   std::optional<int64_t> value = ParseInt(text);
-  if (!limit || !value) return false;
-  if (op == "<") return *value < *limit;
-  if (op == "<=") return *value <= *limit;
-  if (op == ">") return *value > *limit;
-  return *value >= *limit;
+  if (!comparison.limit || !value) return false;
+  if (comparison.op == "<") return *value < *comparison.limit;
+  if (comparison.op == "<=") return *value <= *comparison.limit;
+  if (comparison.op == ">") return *value > *comparison.limit;
+  return *value >= *comparison.limit;
 }
 
 // nullopt when the pattern is no range.
@@ -42,8 +49,23 @@ std::optional<std::pair<int64_t, int64_t>> RangeOf(std::string_view pattern) {
   return std::pair(*first, *last);
 }
 
+// fnmatch takes a '[' that nothing closes for the character itself.
+bool HasOpenBracket(std::string_view pattern) {
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] == '\\') {
+      ++i;
+    } else if (pattern[i] == '[') {
+      size_t first = i + 1;
+      if (first < pattern.size() && (pattern[first] == '!' || pattern[first] == '^')) ++first;
+      i = pattern.find(']', first + 1);  // a ']' right at the start is one of the characters
+      if (i == std::string_view::npos) return true;
+    }
+  }
+  return false;
+}
+
 bool MatchesOne(const std::string& pattern, const std::string& text) {
-  if (std::optional<bool> compared = Compare(pattern, text)) return *compared;
+  if (std::optional<Comparison> comparison = ComparisonOf(pattern)) return Holds(*comparison, text);
   if (std::optional<std::pair<int64_t, int64_t>> range = RangeOf(pattern)) {
     std::optional<int64_t> value = ParseInt(text);
     if (value && *value >= range->first && *value <= range->second) return true;
@@ -53,8 +75,15 @@ bool MatchesOne(const std::string& pattern, const std::string& text) {
 
 }  // namespace
 
+std::string BadGlob(std::string_view pattern) {
+  return HasOpenBracket(pattern) ? fmt::format("the pattern \"{}\" has a '[' without its ']'", pattern) : "";
+}
+
 std::string BadPattern(std::string_view pattern) {
   if (pattern.starts_with('!')) pattern.remove_prefix(1);
+  std::optional<Comparison> comparison = ComparisonOf(pattern);
+  if (comparison && !comparison->limit) return fmt::format("\"{}\" compares with no number", pattern);
+  if (std::string bad = BadGlob(pattern); !bad.empty()) return bad;
   std::optional<std::pair<int64_t, int64_t>> range = RangeOf(pattern);
   if (!range || range->first <= range->second) return "";
   return fmt::format("the range \"{}\" ends before it begins", pattern);

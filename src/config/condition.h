@@ -29,7 +29,9 @@ struct AttributeTest {
   SourcePos pos;
 };
 
-// Why a pattern can never match; "" when it may.
+// Why a shell pattern is none; "" when it is one.
+std::string BadGlob(std::string_view pattern);
+// Why a pattern of a test can never match; "" when it may.
 std::string BadPattern(std::string_view pattern);
 
 // All tests must hold; an empty condition always holds.

@@ -78,8 +78,10 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
   LinkSource links;
   TableReader reader(table, "[[links]]", file, diagnostics);
   links.pos = reader.Pos();
-  links.source = reader.String("source").value_or("");
-  if (links.source.empty() && !reader.Has("source")) reader.Error(reader.Pos(), "[[links]] needs a 'source'");
+  std::optional<std::string> source = reader.String("source");
+  if (source ? source->empty() : !reader.Has("source"))
+    reader.Error(reader.Pos(), "[[links]] needs a 'source'");
+  links.source = source.value_or("");
   links.path = BesideFile(reader.String("path").value_or(""), file);
   links.kind = reader.String("kind").value_or(links.kind);
   reader.Tables("between", [&](const toml::table& item) {
@@ -95,7 +97,7 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
     pair_reader.Finish();
     links.pairs.push_back(std::move(pair));
   });
-  links.nodes = reader.Strings("nodes");
+  links.nodes = reader.Patterns("nodes");
   reader.Finish();
   return links;
 }
@@ -165,12 +167,16 @@ Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& 
   config.profiles_pos = reader.PosOfKey("profiles");
   for (const std::string& dir : reader.Strings("profile_dirs"))
     config.profile_dirs.push_back(BesideFile(dir, file));
-  config.drop = reader.Strings("drop");
+  config.drop = reader.Patterns("drop");
   reader.Tables("exclude", [&](const toml::table& item) {
     // Read as the value of a key, so that the tests keep their positions.
     toml::table holder;
     holder.insert("exclude", item);
     TableReader inner(holder, "cleave.toml", file, diagnostics);
+    if (item.empty())
+      reader.Error(reader.PosOf(item),
+                   "[[exclude]] needs a test, such as address = \"0000:01:00.0\"; without one it would "
+                   "exclude every card");
     config.exclude.push_back(inner.Tests("exclude"));
   });
   if (const toml::table* profile = reader.Table("profile"))

@@ -135,6 +135,18 @@ ShareNumbers ParseShares(TableReader& reader) {
   return shares;
 }
 
+std::optional<GroupSize> ParseGroupSize(TableReader& reader) {
+  if (!reader.Has("size")) return std::nullopt;
+  const size_t errors = reader.diagnostics().errors().size();
+  std::vector<int64_t> sizes = reader.Ints("size", 1, 1024);
+  if (reader.diagnostics().errors().size() > errors) return std::nullopt;
+  if (sizes.empty() || sizes.size() > 2 || sizes.front() > sizes.back()) {
+    reader.ErrorAt("size", "'size' in [[resource]] must be a number, or two: [least, most]");
+    return std::nullopt;
+  }
+  return GroupSize{static_cast<int>(sizes.front()), static_cast<int>(sizes.back())};
+}
+
 // Keys that belong to one kind of unit.
 void CheckUnitKeys(TableReader& reader, const ResourceSpec& spec) {
   struct Belongs {
@@ -178,8 +190,8 @@ void CheckUnitKeys(TableReader& reader, const ResourceSpec& spec) {
     reader.ErrorAt("near",
                    "'near' in [[resource]] is for cards, groups and partitions with prefer = \"closest\"");
   bool by_links = spec.group_by == std::vector<std::string>{"links"};
-  if (by_links && spec.size == 1)
-    reader.ErrorAt("size", "'size' in [[resource]] with group_by = \"links\" must be 2 or more");
+  if (by_links && spec.size && (spec.size->least == 1 || spec.size->least != spec.size->most))
+    reader.ErrorAt("size", "'size' in [[resource]] with group_by = \"links\" must be one number, 2 or more");
   if (!by_links && reader.Has("min_width"))
     reader.ErrorAt("min_width", "'min_width' in [[resource]] is for group_by = \"links\"");
 }
@@ -326,7 +338,7 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   spec.except = reader.Tests("except");
   spec.unit = static_cast<UnitKind>(reader.OneOf("unit", UnitNames()).value_or(0));
   spec.group_by = reader.Strings("group_by");
-  if (std::optional<int64_t> size = reader.Int("size", 1, 1024)) spec.size = static_cast<int>(*size);
+  spec.size = ParseGroupSize(reader);
   spec.min_width = reader.Number("min_width").value_or(1);
   spec.shares = ParseShares(reader);
   spec.memory = reader.String("memory").value_or(spec.memory);
@@ -340,7 +352,7 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   spec.near = reader.Strings("near");
   spec.strict = reader.Bool("strict").value_or(false);
   spec.overlap = static_cast<Overlap>(reader.OneOf("overlap", OverlapNames()).value_or(0));
-  spec.nodes = reader.Strings("nodes");
+  spec.nodes = reader.Patterns("nodes");
   if (const toml::table* container = reader.Table("container")) {
     spec.container = ParseContainer(*container, "[resource.container]", file, diagnostics);
   }

@@ -88,6 +88,12 @@ struct ContainerSpec {
 // same name.
 ContainerSpec Merge(const ContainerSpec& base, const ContainerSpec& own);
 
+// How many cards a group may have.
+struct GroupSize {
+  int least = 1;
+  int most = 1;
+};
+
 struct ResourceSpec {
   TextTemplate name;    // one resource per value of its placeholders
   std::string profile;  // whose cards; "": of any profile
@@ -96,7 +102,7 @@ struct ResourceSpec {
   Condition except;     // which not
   UnitKind unit = UnitKind::kCard;
   std::vector<std::string> group_by;  // attributes whose values make a group; {"links"}: joined by links
-  std::optional<int> size;            // cards in a group; smaller groups are not offered
+  std::optional<GroupSize> size;      // other groups are not offered; one number with "links"
   double min_width = 1;               // with group_by "links": the least width that counts
   ShareNumbers shares;                // with unit "share"
   std::string memory = "memory";      // with unit "share": the attribute that {share.memory} is a part of

@@ -129,6 +129,15 @@ std::vector<std::string> TableReader::Strings(std::string_view key) {
   return values;
 }
 
+std::vector<std::string> TableReader::Patterns(std::string_view key) {
+  std::vector<std::string> patterns = Strings(key);
+  for (const std::string& pattern : patterns) {
+    if (std::string bad = BadGlob(pattern); !bad.empty())
+      ErrorAt(key, fmt::format("'{}' in {}: {}", key, where_, bad));
+  }
+  return patterns;
+}
+
 std::vector<int64_t> TableReader::Ints(std::string_view key, int64_t least, int64_t most) {
   std::vector<int64_t> values;
   const toml::node* node = Node(key);

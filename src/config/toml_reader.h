@@ -39,6 +39,8 @@ class TableReader {
   std::optional<std::chrono::milliseconds> Duration(std::string_view key);
   // A string or a list of strings.
   std::vector<std::string> Strings(std::string_view key);
+  // A shell pattern or a list of them.
+  std::vector<std::string> Patterns(std::string_view key);
   // A number or a list of numbers.
   std::vector<int64_t> Ints(std::string_view key, int64_t least, int64_t most);
   std::optional<TextTemplate> Template(std::string_view key);

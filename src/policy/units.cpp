@@ -87,7 +87,7 @@ std::vector<Group> ByLinks(const ResourceSpec& spec, const Plan& plan, const std
                            std::vector<NotOffered>& left_out) {
   std::vector<Group> groups;
   std::optional<size_t> size;
-  if (spec.size) size = static_cast<size_t>(*spec.size);
+  if (spec.size) size = static_cast<size_t>(spec.size->most);
   for (std::vector<size_t>& members : plan.graph->LinkedGroups(cards, size, spec.min_width))
     groups.push_back({"", std::move(members)});
   std::set<size_t> taken;
@@ -144,7 +144,8 @@ bool MayBelong(const Card& late, const Unit& unit, const ResourceSpec& spec, con
 
 // A pod that is admitted before the rest of a group has come would hold a part of it as if it were all.
 void AwaitTheRest(const ResourceSpec& spec, const Plan& plan, const std::vector<LateCard>& late, Unit& unit) {
-  if (unit.health == Health::kUnhealthy) return;
+  const bool complete = spec.size && unit.cards.size() == static_cast<size_t>(spec.size->most);
+  if (complete || unit.health == Health::kUnhealthy) return;
   for (const LateCard& one : late) {
     const Card& card = plan.inventory->cards[one.card];
     if (!MayBelong(card, unit, spec, plan)) continue;
@@ -203,6 +204,16 @@ void FindDeviceNodes(const Plan& plan, Resource& probe, Unit& unit) {
     unit.health = Health::kUnhealthy;
     unit.reason = std::string(edits.status().message());
   }
+}
+
+// "": the group may have as many cards.
+std::string WrongSize(const ResourceSpec& spec, const std::string& group, size_t cards) {
+  if (!spec.size) return "";
+  auto least = static_cast<size_t>(spec.size->least);
+  auto most = static_cast<size_t>(spec.size->most);
+  if (cards >= least && cards <= most) return "";
+  std::string wanted = least == most ? std::to_string(most) : fmt::format("{} to {}", least, most);
+  return fmt::format("its group {} has {} of {} cards", group, cards, wanted);
 }
 
 // Leaves the first units, as many as `limit` says; the cards of the others are left out.
@@ -270,9 +281,7 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
     bool refused = !why.empty();
     if (refused) why = fmt::format("device id '{}': {}", id.ok() ? longest : spec.id->source(), why);
     if (why.empty() && !shares.ok()) why = MessageOf(shares.status());
-    if (why.empty() && spec.size && group.cards.size() != static_cast<size_t>(*spec.size)) {
-      why = fmt::format("its group {} has {} of {} cards", *id, group.cards.size(), *spec.size);
-    }
+    if (why.empty()) why = WrongSize(spec, *id, group.cards.size());
     if (why.empty() && !ids.insert(*id).second) {
       why = fmt::format("device id '{}' is another card's already", *id);
       refused = true;
@@ -291,7 +300,7 @@ std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Re
     std::sort(unit.numa_nodes.begin(), unit.numa_nodes.end());
     unit.numa_nodes.erase(std::unique(unit.numa_nodes.begin(), unit.numa_nodes.end()), unit.numa_nodes.end());
     JudgeUnit(inventory, unit);
-    if (spec.unit == UnitKind::kGroup && !by_links && !spec.size) AwaitTheRest(spec, plan, late, unit);
+    if (spec.unit == UnitKind::kGroup && !by_links) AwaitTheRest(spec, plan, late, unit);
     FindDeviceNodes(plan, probe, unit);
     if (spec.unit == UnitKind::kShare) {
       std::vector<Unit> cut = Cut(unit, *shares);

@@ -25,8 +25,8 @@ struct LateCard {
 };
 
 // The units of `resource` (its name, unit kind and container are set) over `cards`, indexes in PCI-walk
-// order. Cards that end in no unit are put into `left_out` with the reason. A group without a size that a
-// card of `late` may be part of is not whole yet, and unhealthy.
+// order. Cards that end in no unit are put into `left_out` with the reason. A group that may still grow and
+// that a card of `late` may be part of is unhealthy.
 std::vector<Unit> MakeUnits(const ResourceSpec& spec, const Plan& plan, const Resource& resource,
                             const std::vector<size_t>& cards, const std::vector<LateCard>& late,
                             std::vector<NotOffered>& left_out);

@@ -154,6 +154,20 @@ TEST(Config, ResourcesAreCheckedAgainstTheProfiles) {
       HasSubstr("must be an absolute path"));
   EXPECT_THAT(ErrorsOf("exclude = [{ index = \"3-1\" }]"),
               HasSubstr("cleave.toml:1:14: the range \"3-1\" ends before it begins"));
+  EXPECT_THAT(ErrorsOf("exclude = [{ index = \">=x\" }]"),
+              HasSubstr("cleave.toml:1:14: \">=x\" compares with no number"));
+  EXPECT_THAT(ErrorsOf("exclude = [{ address = \"0000:[0-9:*\" }]"),
+              HasSubstr("cleave.toml:1:14: the pattern \"0000:[0-9:*\" has a '[' without its ']'"));
+  EXPECT_THAT(ErrorsOf("drop = \"a.com/[]\""),
+              HasSubstr("cleave.toml:1:1: 'drop' in cleave.toml: the pattern"));
+  EXPECT_EQ(ErrorsOf("drop = [\"a.com/[]]\", \"a.com/[!a-c]x\", \"a.com/\\\\[\"]"), "");
+  EXPECT_THAT(ErrorsOf("[[exclude]]"), HasSubstr("cleave.toml:1:1: [[exclude]] needs a test"));
+  EXPECT_THAT(ErrorsOf("[[links]]\nsource = \"\""), HasSubstr("cleave.toml:1:1: [[links]] needs a 'source'"));
+  const std::string group = "[[resource]]\nname = \"a.com/b\"\nunit = \"group\"\n";
+  for (const char* size : {"0", "[]", "[2, 1]", "[1, 2, 3]"})
+    EXPECT_THAT(ErrorsOf(group + "group_by = \"serial\"\nsize = " + size), HasSubstr("cleave.toml:5:"))
+        << size;
+  EXPECT_THAT(ErrorsOf(group + "group_by = \"links\"\nsize = [2, 4]"), HasSubstr("must be one number"));
   EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/b\"\nid = \"card-{index}\""),
               HasSubstr("cleave.toml:3:6: '{index}' is no part of an id"));
   EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/{\""), HasSubstr("'{' without '}'"));

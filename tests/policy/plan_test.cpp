@@ -64,7 +64,7 @@ TEST(Plan, HalfABoardIsNotOfferedAsAWholeOne) {
   EXPECT_THAT(boards.units[0].cards, SizeIs(1));
   EXPECT_EQ(boards.units[0].health, Health::kUnhealthy);
   EXPECT_EQ(boards.units[0].reason, "card 0000:44:00.0 waits for its serial and may be part of it");
-  EXPECT_EQ(boards.units[1].health, Health::kUnhealthy) << "it may have more than two";
+  EXPECT_EQ(boards.units[1].health, Health::kHealthy) << "it has both of its chips";
   EXPECT_EQ(Reasons(half.plan)["0000:44:00.0"], "it waits for serial");
   // What is known of the card speaks against every group, or there are no groups.
   const std::string none = "[[exclude]]\naddress = \"0000:44:00.0\"\n";
