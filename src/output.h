@@ -3,6 +3,7 @@
 #ifndef CLEAVE_OUTPUT_H_
 #define CLEAVE_OUTPUT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

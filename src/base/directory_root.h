@@ -2,6 +2,7 @@
 #ifndef CLEAVE_BASE_DIRECTORY_ROOT_H_
 #define CLEAVE_BASE_DIRECTORY_ROOT_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -3,6 +3,7 @@
 #define CLEAVE_BASE_MEMORY_ROOT_H_
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>

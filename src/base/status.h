@@ -5,10 +5,10 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
+#include <utility>  // IWYU pragma: keep (for the macros)
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "absl/status/statusor.h"  // IWYU pragma: keep (for the macros)
 
 namespace cleave {
 

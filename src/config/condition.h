@@ -3,6 +3,7 @@
 #ifndef CLEAVE_CONFIG_CONDITION_H_
 #define CLEAVE_CONFIG_CONDITION_H_
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

@@ -6,6 +6,8 @@
 #include <toml++/toml.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

@@ -6,10 +6,9 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "base/host_root.h"
+#include "config/condition.h"
 #include "config/profile.h"
 #include "discovery/inventory.h"
 

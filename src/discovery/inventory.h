@@ -3,16 +3,16 @@
 #ifndef CLEAVE_DISCOVERY_INVENTORY_H_
 #define CLEAVE_DISCOVERY_INVENTORY_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "config/condition.h"
-#include "config/profile.h"
+#include "config/text_template.h"
 
 namespace cleave {
 

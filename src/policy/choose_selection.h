@@ -4,7 +4,6 @@
 #define CLEAVE_POLICY_CHOOSE_SELECTION_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <limits>
 #include <vector>
 

@@ -8,11 +8,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/resource_spec.h"
 #include "discovery/inventory.h"
 #include "policy/choose.h"
 #include "topology/graph.h"

@@ -3,6 +3,7 @@
 #ifndef CLEAVE_SERVER_FILE_WATCHER_H_
 #define CLEAVE_SERVER_FILE_WATCHER_H_
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <string>

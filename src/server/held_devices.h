@@ -5,6 +5,7 @@
 #define CLEAVE_SERVER_HELD_DEVICES_H_
 
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>

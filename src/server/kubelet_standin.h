@@ -5,6 +5,7 @@
 #define CLEAVE_SERVER_KUBELET_STANDIN_H_
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>

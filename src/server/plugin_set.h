@@ -12,6 +12,7 @@
 
 #include "base/host_root.h"
 #include "policy/plan.h"
+#include "server/cdi_specs.h"
 #include "server/event_loop.h"
 #include "server/metrics.h"
 #include "server/plugin_server.h"

@@ -3,6 +3,7 @@
 #ifndef CLEAVE_TOPOLOGY_CARD_WORDS_H_
 #define CLEAVE_TOPOLOGY_CARD_WORDS_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 

@@ -12,6 +12,7 @@
 #include "base/host_root.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "discovery/inventory.h"
 #include "topology/graph.h"
 

@@ -3,6 +3,7 @@
 #ifndef CLEAVE_TOPOLOGY_XML_READER_H_
 #define CLEAVE_TOPOLOGY_XML_READER_H_
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
