@@ -11,6 +11,8 @@
 #include <system_error>
 #include <vector>
 
+#include "base/http_address.h"
+#include "base/status.h"
 #include "commands.h"
 #include "config/diagnostics.h"
 #include "daemon.h"
@@ -82,6 +84,8 @@ int Run(int argc, char** argv) {
   serve
       ->add_option("--http", serve_options.http_address,
                    "HOST:PORT for /metrics, /healthz and /readyz (default: as in cleave.toml, else none)")
+      ->check(
+          [](const std::string& text) { return cleave::MessageOf(cleave::ParseHttpAddress(text).status()); })
       ->type_name("ADDRESS");
   serve
       ->add_option("--log-format", serve_options.log_format,

@@ -8,8 +8,6 @@
 #include <array>
 #include <cctype>
 #include <chrono>
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -18,7 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "base/http_address.h"
 #include "base/log.h"
+#include "base/status.h"
 #include "base/strings.h"
 #include "config/diagnostics.h"
 #include "config/link_source.h"
@@ -137,20 +138,6 @@ void ParseProfileSettings(const toml::table& table, const std::string& file, Con
 
 }  // namespace
 
-std::string BadHttpAddress(const std::string& address) {
-  if (address.empty()) return "";
-  size_t colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  std::optional<int64_t> port =
-      colon == std::string::npos ? std::nullopt : ParseInt(address.substr(colon + 1));
-  if (host.find_first_of("[:") != std::string::npos)
-    return "only IPv4 addresses are served; write \"HOST:PORT\" or \":PORT\"";
-  bool good = port && *port >= 0 && *port <= 65535 &&
-              std::all_of(host.begin(), host.end(),
-                          [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '-'; });
-  return good ? "" : fmt::format("'{}' is no address; write \"HOST:PORT\" or \":PORT\"", address);
-}
-
 void KeepLinksOf(const std::string& node_name, Config& config) {
   std::erase_if(config.links, [&](const LinkSource& links) {
     return !links.nodes.empty() &&
@@ -192,8 +179,10 @@ Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& 
     config.weights = ParseWeights(*affinity, file, diagnostics);
   if (const toml::table* log = reader.Table("log")) ParseLog(*log, file, config, diagnostics);
   config.http_address = reader.String("http").value_or("");
-  if (std::string bad = BadHttpAddress(config.http_address); !bad.empty())
-    reader.ErrorAt("http", "'http' in cleave.toml: " + bad);
+  if (!config.http_address.empty()) {
+    absl::Status good = ParseHttpAddress(config.http_address).status();
+    if (!good.ok()) reader.ErrorAt("http", "'http' in cleave.toml: " + MessageOf(good));
+  }
   if (auto rescan = reader.Duration("rescan")) {
     config.rescan = *rescan;
     if (*rescan < std::chrono::seconds(1) || *rescan > std::chrono::hours(1)) {

@@ -58,9 +58,6 @@ struct Config {
   SourcePos profiles_pos;
 };
 
-// Why HTTP cannot be served at this address; "" when it can, or when it is empty.
-std::string BadHttpAddress(const std::string& address);
-
 // Reads cleave.toml. `file` names it in errors; relative paths in it start at the file's directory.
 Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& diagnostics);
 

@@ -111,15 +111,17 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   for (const auto& [key, since] : left_) ghosts[key.first].insert(key.second);
   for (const auto& [name, ids] : held_) {
     if (!offered(name)) continue;
+    // Never a resource of its own: it may be another plugin's, which registering would push out.
+    auto resource = resources.find(name);
     for (const auto& [id, pod] : ids) {
-      if (resources[name].Find(id) == nullptr) ghosts[name].insert(id);
+      if (resource == resources.end() || resource->second.Find(id) == nullptr) ghosts[name].insert(id);
     }
   }
   ghosts_ = 0;
   plan.resources.clear();
   for (auto& [name, resource] : resources) {
     resource.name = name;
-    WithholdWhatGhostsHold(ghosts, *plan.inventory, resource);
+    ghosts_ += WithholdWhatGhostsHold(ghosts, *plan.inventory, resource);
     for (const std::string& id : ghosts[name]) {
       Unit unit;
       unit.id = id;
@@ -135,8 +137,8 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
 
 // The host has cut a card anew, say: a pod may still have the nodes of what is now offered under another
 // name.
-void HeldDevices::WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
-                                         const Inventory& inventory, Resource& resource) const {
+size_t HeldDevices::WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
+                                           const Inventory& inventory, Resource& resource) const {
   std::map<std::string, std::string> reasons;  // by card
   for (const auto& [name, ids] : ghosts) {
     auto held = held_.find(name);
@@ -148,7 +150,8 @@ void HeldDevices::WithholdWhatGhostsHold(const std::map<std::string, std::set<st
       reasons[card] = fmt::format("card {} is in use as {}: device {}, pod {}", card, name, id, pod->second);
     }
   }
-  if (reasons.empty()) return;
+  size_t withheld = 0;
+  if (reasons.empty()) return withheld;
   for (Unit& unit : resource.units) {
     for (size_t card : unit.cards) {
       auto found = reasons.find(inventory.cards[card].id);
@@ -157,8 +160,10 @@ void HeldDevices::WithholdWhatGhostsHold(const std::map<std::string, std::set<st
       unit.health = Health::kUnhealthy;
       unit.withheld = true;
       unit.reason = found->second;
+      ++withheld;
     }
   }
+  return withheld;
 }
 
 std::vector<std::string> HeldDevices::CardsToForget(const Plan& plan, Clock::time_point now) {

@@ -39,10 +39,11 @@ class HeldDevices {
   // The kubelet's answer to a question asked at `asked`.
   void SetHeld(HeldIds held, Clock::time_point asked);
 
-  // Adds to `plan`, unhealthy: ids of `before` that it lacks, and ids that pods hold and it lacks; and
-  // resources for them. A resource of `before` that the settings could still offer stays, even with an empty
-  // list; one that they do not offer any more goes with all its ids. What is offered under another name now
-  // while a pod holds it under the old one is withheld. `before` may be null.
+  // Adds to the resources of `plan`, unhealthy: ids of `before` that they lack, and ids that pods hold and
+  // they lack. A resource of `before` that the settings could still offer stays, even with an empty list; one
+  // that they do not offer any more goes with all its ids. What pods hold never makes a resource: that of
+  // another plugin may have a name that these settings could offer, too. What is offered under another name
+  // now while a pod holds it under the old one is withheld. `before` may be null.
   void Complete(Plan& plan, const Plan* before, const Settings& settings, Clock::time_point now);
 
   // Cards of `inventory` that are gone and may be forgotten: no unit of `plan` with such a card is held.
@@ -52,8 +53,9 @@ class HeldDevices {
   bool Pending() const { return !left_.empty() || !gone_.empty() || ghosts_ > 0; }
 
  private:
-  void WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
-                              const Inventory& inventory, Resource& resource) const;
+  // How many units.
+  size_t WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
+                                const Inventory& inventory, Resource& resource) const;
   bool IsHeld(const std::string& resource, const std::string& id) const;
 
   const Clock::duration linger_;
@@ -61,7 +63,7 @@ class HeldDevices {
   Clock::time_point asked_ = Clock::time_point::min();
   std::map<std::pair<std::string, std::string>, Clock::time_point> left_;  // resource and id, since when
   std::map<std::string, Clock::time_point> gone_;                          // profile/card id, since when
-  size_t ghosts_ = 0;  // ids that were added to the last plan
+  size_t ghosts_ = 0;  // ids that were added to the last plan, and units withheld for others
 };
 
 }  // namespace cleave

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http_server.h"
 
-#include <CivetServer.h>
 #include <arpa/inet.h>
 #include <civetweb.h>
 #include <fmt/core.h>
@@ -9,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -16,8 +16,8 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -25,39 +25,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/strings.h"
+#include "base/http_address.h"
+#include "base/status.h"
 
 namespace cleave {
 namespace {
 
-struct Listener {
-  std::string host;
-  int port = 0;
-};
-
-absl::StatusOr<Listener> ParseAddress(const std::string& address) {
-  size_t colon = address.rfind(':');
-  Listener listener;
-  listener.host = colon == std::string::npos ? "" : address.substr(0, colon);
-  auto port = colon == std::string::npos ? std::nullopt : ParseInt(address.substr(colon + 1));
-  if (!port || *port < 0 || *port > 65535) {
-    return absl::InvalidArgumentError(fmt::format("HTTP address '{}': not HOST:PORT", address));
-  }
-  listener.port = static_cast<int>(*port);
-  if (listener.host == "localhost") listener.host = "127.0.0.1";
-  in_addr parsed;
-  if (listener.host.empty()) {
-    listener.host = "0.0.0.0";
-  } else if (inet_pton(AF_INET, listener.host.c_str(), &parsed) != 1) {
-    return absl::InvalidArgumentError(
-        fmt::format("HTTP address '{}': '{}' is not an IPv4 address (the HTTP library knows no others)",
-                    address, listener.host));
-  }
-  return listener;
-}
-
 // Why nobody can listen there, which the library does not say.
-std::string WhyNot(const Listener& listener) {
+std::string WhyNot(const HttpAddress& listener) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in name = {};
   name.sin_family = AF_INET;
@@ -77,6 +52,8 @@ const char* ReasonOf(int status) {
       return "OK";
     case 404:
       return "Not Found";
+    case 405:
+      return "Method Not Allowed";
     default:
       return "Service Unavailable";
   }
@@ -88,47 +65,38 @@ constexpr const char* kIndex =
     "/healthz  200 while the daemon works\n"
     "/readyz   200 while the kubelet knows every resource\n";
 
-class Handler final : public CivetHandler {
- public:
-  explicit Handler(HttpServer::Sources sources) : sources_(std::move(sources)) {}
-
-  bool handleGet(CivetServer* /*server*/, mg_connection* connection) override {
-    return Answer(connection, true);
+HttpServer::Page PageOf(const HttpServer::Sources& sources, const std::string& path, std::string& type) {
+  if (path == "/metrics") {
+    type = "text/plain; version=0.0.4; charset=utf-8";
+    return {200, sources.metrics()};
   }
-  bool handleHead(CivetServer* /*server*/, mg_connection* connection) override {
-    return Answer(connection, false);
-  }
+  if (path == "/healthz") return sources.health();
+  if (path == "/readyz") return sources.ready();
+  if (path == "/") return {200, kIndex};
+  return {404, "not found\n"};
+}
 
- private:
-  HttpServer::Page PageOf(const std::string& path, std::string& type) const {
-    if (path == "/metrics") {
-      type = "text/plain; version=0.0.4; charset=utf-8";
-      return {200, sources_.metrics()};
-    }
-    if (path == "/healthz") return sources_.health();
-    if (path == "/readyz") return sources_.ready();
-    if (path == "/") return {200, kIndex};
-    return {404, "not found\n"};
-  }
-
-  bool Answer(mg_connection* connection, bool with_body) const {
-    std::string type = "text/plain; charset=utf-8";
-    HttpServer::Page page = PageOf(mg_get_request_info(connection)->local_uri, type);
-    std::string head = fmt::format(
-        "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nCache-Control: no-store\r\nConnection: "
-        "close\r\n\r\n",
-        page.status, ReasonOf(page.status), type, page.text.size());
-    if (with_body) head += page.text;
-    mg_write(connection, head.data(), head.size());
-    return true;
-  }
-
-  const HttpServer::Sources sources_;
-};
+// `sources` is an HttpServer::Sources. Threads: the library's.
+int Answer(mg_connection* connection, void* sources) {
+  const mg_request_info& request = *mg_get_request_info(connection);
+  const std::string_view method = request.request_method;
+  std::string type = "text/plain; charset=utf-8";
+  HttpServer::Page page = {405, "only GET and HEAD\n"};
+  if (method == "GET" || method == "HEAD")
+    page = PageOf(*static_cast<const HttpServer::Sources*>(sources), request.local_uri, type);
+  std::string text = fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}Cache-Control: no-store\r\nConnection: "
+      "close\r\n\r\n",
+      page.status, ReasonOf(page.status), type, page.text.size(),
+      page.status == 405 ? "Allow: GET, HEAD\r\n" : "");
+  if (method != "HEAD") text += page.text;
+  mg_write(connection, text.data(), text.size());
+  return page.status;
+}
 
 // The library looks whether it shall stop when a connection comes, or else every two seconds (civetweb.c,
 // SOCKET_TIMEOUT_QUANTUM).
-void Poke(const Listener& at) {
+void Poke(const HttpAddress& at) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return;
   sockaddr_in address = {};
@@ -142,42 +110,43 @@ void Poke(const Listener& at) {
 }  // namespace
 
 struct HttpServer::Impl {
-  Listener listener;
+  HttpAddress listener;
   std::string address;
-  std::unique_ptr<Handler> handler;
-  std::unique_ptr<CivetServer> server;
+  Sources sources;
+  mg_context* server = nullptr;
   std::thread stopper;
   std::atomic<bool> stopped{false};
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address, Sources sources) {
-  absl::StatusOr<Listener> listener = ParseAddress(address);
-  if (!listener.ok()) return listener.status();
+  absl::StatusOr<HttpAddress> listener = ParseHttpAddress(address);
+  if (!listener.ok()) return Annotate(listener.status(), "HTTP address");
   auto impl = std::make_unique<Impl>();
   impl->listener = *listener;
-  impl->handler = std::make_unique<Handler>(std::move(sources));
-  std::vector<std::string> options = {
-      "listening_ports",
-      fmt::format("{}:{}", listener->host, listener->port),
-      "num_threads",
-      "2",
-      "request_timeout_ms",
-      "2000",
-      "enable_keep_alive",
-      "no",
-      "enable_directory_listing",
-      "no",
-  };
-  try {
-    impl->server = std::make_unique<CivetServer>(options);
-  } catch (const CivetException& error) {
+  impl->sources = std::move(sources);
+  const std::string ports = fmt::format("{}:{}", listener->host, listener->port);
+  // Probes must get their answer while others connect and say nothing.
+  std::array<const char*, 11> options = {"listening_ports",
+                                         ports.c_str(),
+                                         "num_threads",
+                                         "6",
+                                         "request_timeout_ms",
+                                         "300",
+                                         "enable_keep_alive",
+                                         "no",
+                                         "enable_directory_listing",
+                                         "no",
+                                         nullptr};
+  impl->server = mg_start(nullptr, nullptr, options.data());
+  if (impl->server == nullptr) {
     std::string why = WhyNot(*listener);
     return absl::UnavailableError(
-        fmt::format("HTTP address '{}': cannot listen: {}", address, why.empty() ? error.what() : why));
+        fmt::format("HTTP address '{}': cannot listen{}", address, why.empty() ? "" : ": " + why));
   }
-  impl->listener.port = impl->server->getListeningPortsFull().at(0).port;
+  mg_server_port port;
+  if (mg_get_server_ports(impl->server, 1, &port) == 1) impl->listener.port = port.port;
   impl->address = fmt::format("{}:{}", impl->listener.host, impl->listener.port);
-  impl->server->addHandler("/", *impl->handler);  // a prefix: everything
+  mg_set_request_handler(impl->server, "/", Answer, &impl->sources);  // a prefix: everything
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 
@@ -197,7 +166,7 @@ const std::string& HttpServer::address() const { return impl_->address; }
 void HttpServer::BeginStop() {
   if (impl_->stopper.joinable()) return;
   impl_->stopper = std::thread([impl = impl_.get()] {
-    impl->server->close();
+    mg_stop(impl->server);
     impl->stopped = true;
   });
 }

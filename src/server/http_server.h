@@ -27,8 +27,8 @@ class HttpServer {
     std::function<Page()> ready;
   };
 
-  // `address` is "HOST:PORT"; without a host every interface, port 0 is any that is free. HOST is an address
-  // or "localhost". INVALID_ARGUMENT when it is none of these, UNAVAILABLE when it cannot be listened at.
+  // `address` is for ParseHttpAddress(): INVALID_ARGUMENT when it is none, UNAVAILABLE when nobody can listen
+  // there.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, Sources sources);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

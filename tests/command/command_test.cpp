@@ -155,6 +155,25 @@ TEST_F(PreferCommand, RefusesWhatCannotBe) {
       HasSubstr("has no device '0000:4b:00.1' (did you mean '0000:4b:00.0'?)"));
 }
 
+// As the kubelet is answered: a sick card only when nothing else is left.
+TEST_F(PreferCommand, TakesSickOnesLast) {
+  const std::string prefer = "prefer tenstorrent.com/n150 --output json" + Machine("tt-oddities");
+  Json plan = Json::parse(Cleave("plan --output json" + Machine("tt-oddities")).out);
+  std::string sick;
+  std::string well;
+  for (const Json& resource : plan["resources"]) {
+    if (resource["name"] != "tenstorrent.com/n150") continue;
+    for (const Json& unit : resource["units"]) (unit["health"] == "healthy" ? well : sick) = unit["id"];
+  }
+  ASSERT_NE(sick, "");
+  ASSERT_NE(well, "");
+  Json one = Json::parse(Cleave(prefer + " -n 1 --available " + sick + "," + well).out);
+  EXPECT_EQ(one["chosen"], Json::array({well}));
+  Json both = Json::parse(Cleave(prefer + " -n 2 --available " + sick + "," + well).out);
+  EXPECT_EQ(both["chosen"].size(), 2);
+  EXPECT_EQ(Json::parse(Cleave(prefer + " -n 1 --available " + sick).out)["chosen"], Json::array({sick}));
+}
+
 TEST(Command, TopologyKeepsItsJson) {
   Json json = Json::parse(Cleave("topology --output json" + Machine("tenstorrent-4x-n300")).out);
   for (const char* key : {"numa_nodes", "cards", "relation", "affinity", "links"})

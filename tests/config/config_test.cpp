@@ -82,11 +82,13 @@ TEST(Config, LinksMayBelongToOtherNodes) {
   EXPECT_EQ(other.links[0].source, "a");
 }
 
-TEST(Config, HttpAddresses) {
+TEST(Config, HttpAddressesAreThoseThatCanBeServed) {
   for (const char* good : {"", ":9480", "127.0.0.1:0", "localhost:80"})
-    EXPECT_EQ(BadHttpAddress(good), "") << good;
-  for (const char* bad : {"9480", ":x", ":70000", "[::1]:80", "::1:80", "a b:80"})
-    EXPECT_NE(BadHttpAddress(bad), "") << bad;
+    EXPECT_EQ(ErrorsOf(std::string("http = \"") + good + "\""), "") << good;
+  for (const char* bad :
+       {"9480", ":x", ":70000", "[::1]:80", "::1:80", "a b:80", "myhost:80", "999.1.1.1:80"})
+    EXPECT_THAT(ErrorsOf(std::string("http = \"") + bad + "\""), HasSubstr("cleave.toml:1:1: 'http' in"))
+        << bad;
 }
 
 TEST(Config, EveryErrorHasItsPlaceAndTheNearestName) {

@@ -3,9 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "tests/server/http_get.h"
 
@@ -43,7 +46,11 @@ TEST(HttpServer, KnowsNothingElse) {
     EXPECT_EQ(HttpAsk(server->address(), path).status, 404) << path;
   }
   EXPECT_EQ(HttpAsk(server->address(), "/healthz?verbose").status, 200);
-  EXPECT_GE(HttpAsk(server->address(), "/metrics", "POST").status, 400);
+  for (const char* method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+    auto refused = HttpAsk(server->address(), "/metrics", method);
+    EXPECT_EQ(refused.status, 405) << method;
+    EXPECT_THAT(refused.head, HasSubstr("Allow: GET, HEAD")) << method;
+  }
 }
 
 TEST(HttpServer, HeadHasNoBody) {
@@ -74,6 +81,22 @@ TEST(HttpServer, ListensEverywhereWithoutAHost) {
     std::string port = (*server)->address().substr((*server)->address().rfind(':'));
     EXPECT_EQ(HttpAsk("127.0.0.1" + port, "/healthz").status, 200);
   }
+}
+
+// A liveness probe of the DaemonSet has five seconds.
+TEST(HttpServer, AnswersWhileOthersSayNothing) {
+  auto server = StartServer();
+  std::vector<int> silent;
+  for (int i = 0; i < 40; ++i) {
+    silent.push_back(testing::HttpConnect(server->address()));
+    if (i % 2 == 1) {
+      EXPECT_GT(send(silent.back(), "GET /he", 7, MSG_NOSIGNAL), 0);
+    }
+  }
+  auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(HttpAsk(server->address(), "/healthz").status, 200);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
+  for (int fd : silent) close(fd);
 }
 
 TEST(HttpServer, StopsQuickly) {
