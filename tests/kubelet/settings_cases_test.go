@@ -203,6 +203,9 @@ var settingCases = []settingCase{
 		want: func([]string) []string {
 			return rw("/dev/snd/controlC0", "/dev/snd/pcmC0D0p", "/dev/snd/pcmC0D0c", "/dev/snd/controlC1", "/dev/snd/pcmC1D0p")
 		}},
+	{name: "permissions-of-nodes", machine: "vendors/biren-runc-svi", profile: readers, config: `profiles = ["readers"]`,
+		offered: map[string]int64{"example.com/stream": 2}, resource: "example.com/stream", n: 2,
+		want: func([]string) []string { return []string{"node /dev/null /dev/null rwm", "node /dev/zero /dev/zero r"} }},
 	{name: "intel-qat-igb-uio", machine: "vendors/qat-4xxx-2s",
 		config: "profiles = [\"intel-qat\"]\n[[exclude]]\n\"pci.driver\" = \"vfio-pci\"",
 		change: func(m *harness.Machine) {

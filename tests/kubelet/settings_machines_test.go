@@ -28,6 +28,26 @@ devices = ["{nodes.*}"]
 name = "example.com/adapter"
 `
 
+// One node may be read only, the other one also made anew.
+const readers = `schema = 1
+name = "readers"
+default = false
+[entries]
+path = "/dev/[nz]*"
+id   = "{name}"
+[entries.nodes]
+main = [
+  { path = "{path}", permissions = "r", when = { name = "zero" } },
+  { path = "{path}", permissions = "rwm" },
+]
+[container]
+devices = ["{nodes.*}"]
+[[resource]]
+name = "example.com/stream"
+[resource.container]
+cdi = { kind = "example.com/stream", by = "spec" }
+`
+
 // A device is a control node and all streams of its number.
 const soundCards = `schema = 1
 name = "sound"

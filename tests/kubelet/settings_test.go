@@ -170,6 +170,7 @@ func TestSharesOfTwoCards(t *testing.T) {
 name = "keti.com/gpu"
 unit = "share"
 shares = 10
+same_card = "allow"
 [resource.container.env]
 LIMIT_OF = "{uuid}={share.percent}"
 LIMITS = { value = "{share.percent}", per = "card" }
