@@ -109,7 +109,9 @@ TEST_F(HeldDevicesTest, WhatIsHeldUnderAnotherNameIsWithheld) {
     name = "example.com/old"
     where = { index = 9 }
   )");
-  Answer({{"example.com/old", {Id(1), Id(2) + "::0"}}, {kResource, {Id(2)}}, {"other.com/gpu", {"0", "gizmo-0"}}});
+  Answer({{"example.com/old", {Id(1), Id(2) + "::0"}},
+          {kResource, {Id(2)}},
+          {"other.com/gpu", {"0", "gizmo-0"}}});
   Look();
   EXPECT_THAT(Ids(true), ElementsAre(Id(0), Id(2))) << "what is held itself stays as it is";
   const Unit& withheld = *plan_->Find(kResource)->Find(Id(1));
