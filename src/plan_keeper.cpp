@@ -143,7 +143,12 @@ bool PlanKeeper::Lacks(const HeldIds& held) const {
   return std::any_of(held.begin(), held.end(), [&](const auto& item) {
     const auto& [name, ids] = item;
     const Resource* resource = base_->Find(name);
-    if (resource == nullptr) return CouldOffer(*settings_, options_.node_name, name);
+    // Of another plugin's devices those count that are named by PCI address: the card may be ours.
+    if (resource == nullptr) {
+      return CouldOffer(*settings_, options_.node_name, name) ||
+             std::any_of(ids.begin(), ids.end(),
+                         [](const auto& id) { return PciAddress::Parse(id.first).has_value(); });
+    }
     auto known = last_held_.find(name);
     return std::any_of(ids.begin(), ids.end(), [&](const auto& id) {
       bool is_new = known == last_held_.end() || !known->second.contains(id.first);

@@ -83,6 +83,7 @@ struct NodeSpec {
   TextTemplate each;      // shell pattern, as AttributeRule::from; {item} in `path` is the last component
   bool optional = false;  // left out when the host lacks it
   bool shared = false;    // other cards have it too, also those of other profiles
+  std::string permissions = "rw";  // of a container's cgroup: "r", "w", "rw" or "rwm"
   Condition when;
 };
 

@@ -210,6 +210,8 @@ NodeSpec ParseNode(TableReader& nodes, const std::string& role, const toml::node
     spec.each = reader.Template("each").value_or(TextTemplate());
     spec.optional = reader.Bool("optional").value_or(false);
     spec.shared = reader.Bool("shared").value_or(false);
+    static const std::vector<std::string> permissions = {"rw", "r", "w", "rwm"};
+    spec.permissions = permissions[reader.OneOf("permissions", permissions).value_or(0)];
     spec.when = reader.Tests("when");
     reader.Finish();
   } else {

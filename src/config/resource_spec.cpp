@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "config/condition.h"
 #include "config/diagnostics.h"
 #include "config/resource_parser.h"
@@ -178,14 +179,15 @@ void CheckUnitKeys(TableReader& reader, const ResourceSpec& spec) {
     reader.ErrorAt("same_card",
                    "'same_card' in [[resource]] is for unit = \"share\" and unit = \"partition\"");
   }
-  if (spec.strict && spec.same_card == SameCard::kAllow)
+  if (spec.strict && spec.same_card.value_or(SameCard::kAllow) == SameCard::kAllow)
     reader.ErrorAt("strict", "'strict' in [[resource]] is for same_card = \"forbid\" or \"require\"");
   for (const std::string& kind : spec.near) {
     if (kind != "net" && kind != "infiniband")
       reader.ErrorAt("near",
                      fmt::format("'near' in [[resource]] must be \"net\" or \"infiniband\", not '{}'", kind));
   }
-  bool by_affinity = spec.prefer == Preference::kClosest && spec.same_card == SameCard::kAllow;
+  bool by_affinity =
+      spec.prefer == Preference::kClosest && spec.same_card.value_or(SameCard::kAllow) == SameCard::kAllow;
   if (!spec.near.empty() && (!by_affinity || spec.unit == UnitKind::kCount || spec.unit == UnitKind::kShare))
     reader.ErrorAt("near",
                    "'near' in [[resource]] is for cards, groups and partitions with prefer = \"closest\"");
@@ -222,6 +224,12 @@ std::string ToString(UnitKind unit) { return UnitNames()[static_cast<size_t>(uni
 std::string ToString(Overlap overlap) { return OverlapNames()[static_cast<size_t>(overlap)]; }
 std::string ToString(SameCard same_card) { return SameCardNames()[static_cast<size_t>(same_card)]; }
 std::string ToString(Preference preference) { return PreferenceNames()[static_cast<size_t>(preference)]; }
+
+bool IsForNode(const ResourceSpec& spec, const std::string& node_name) {
+  return spec.nodes.empty() ||
+         std::any_of(spec.nodes.begin(), spec.nodes.end(),
+                     [&](const std::string& pattern) { return GlobMatch(pattern, node_name); });
+}
 
 ContainerSpec Merge(const ContainerSpec& base, const ContainerSpec& own) {
   if (!own.inherit) return own;
@@ -348,7 +356,8 @@ ResourceSpec ParseResource(const toml::table& table, const std::string& file, Di
   Preference usual = spec.unit == UnitKind::kShare ? Preference::kPacked : Preference::kClosest;
   spec.prefer =
       static_cast<Preference>(reader.OneOf("prefer", PreferenceNames()).value_or(static_cast<size_t>(usual)));
-  spec.same_card = static_cast<SameCard>(reader.OneOf("same_card", SameCardNames()).value_or(0));
+  if (std::optional<size_t> same_card = reader.OneOf("same_card", SameCardNames()))
+    spec.same_card = static_cast<SameCard>(*same_card);
   spec.near = reader.Strings("near");
   spec.strict = reader.Bool("strict").value_or(false);
   spec.overlap = static_cast<Overlap>(reader.OneOf("overlap", OverlapNames()).value_or(0));

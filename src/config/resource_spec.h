@@ -77,7 +77,7 @@ struct CdiSpec {
 // value is made for every card; equal values count once; several are joined by ",".
 struct ContainerSpec {
   bool inherit = true;                // start from what the card's profile gives; own env and annotations win
-  std::vector<TextTemplate> devices;  // device nodes, the same path on host and in the container, "rw"
+  std::vector<TextTemplate> devices;  // device nodes, the same path on host and in the container
   std::vector<NamedValue> env;
   std::vector<MountSpec> mounts;
   std::vector<NamedValue> annotations;
@@ -110,16 +110,21 @@ struct ResourceSpec {
   std::optional<TextTemplate> limit;  // most units, the first ones; digits, or a setting ("": no limit)
   std::optional<TextTemplate> id;     // of a unit; default: the card's id, or the group's values
   Preference prefer = Preference::kClosest;  // of shares by default kPacked
-  SameCard same_card = SameCard::kAllow;     // with unit "share" and "partition"
-  std::vector<std::string> near;             // "net", "infiniband": network cards to be near to
-  bool strict = false;                       // Allocate refuses what breaks same_card
-  Overlap overlap = Overlap::kError;         // kExclusive: each card in one of its resources at a time
-  std::vector<std::string> nodes;            // shell patterns for names of nodes; empty: every node
-  ContainerSpec container;                   // on top of the profile's
-  bool from_operator = false;                // of cleave.toml, not of a profile
-  bool broken = false;                       // has an error, which was said; nothing is to be made of it
+  // With unit "share" and "partition". nullopt: kAllow, but in cleave.toml as the profile's own resource has
+  // it.
+  std::optional<SameCard> same_card;
+  std::vector<std::string> near;      // "net", "infiniband": network cards to be near to
+  bool strict = false;                // Allocate refuses what breaks same_card
+  Overlap overlap = Overlap::kError;  // kExclusive: each card in one of its resources at a time
+  std::vector<std::string> nodes;     // shell patterns for names of nodes; empty: every node
+  ContainerSpec container;            // on top of the profile's
+  bool from_operator = false;         // of cleave.toml, not of a profile
+  bool broken = false;                // has an error, which was said; nothing is to be made of it
   SourcePos pos;
 };
+
+// Whether `nodes` holds for a node of this name.
+bool IsForNode(const ResourceSpec& spec, const std::string& node_name);
 
 }  // namespace cleave
 

@@ -266,6 +266,7 @@ void FindNodes(const HostRoot& root, const Entries& entries, const TextTemplate:
                const Condition::Lookup& facts, Card& card) {
   card.nodes.clear();
   card.shared_nodes.clear();
+  card.permissions.clear();
   std::set<std::string> done;
   bool has_dev = root.Exists("dev");  // a captured /sys alone says nothing about device nodes
   for (const NodeSpec& spec : entries.nodes) {
@@ -274,6 +275,7 @@ void FindNodes(const HostRoot& root, const Entries& entries, const TextTemplate:
       done.insert(spec.role);
       if (spec.optional && has_dev && !root.Exists(path)) continue;
       if (spec.shared) card.shared_nodes.push_back(path);
+      if (spec.permissions != "rw") card.permissions[path] = spec.permissions;
       card.nodes.emplace_back(spec.role, std::move(path));
     }
   }

@@ -70,6 +70,7 @@ struct Card {
   std::map<std::string, AttributeValue> attributes;
   std::vector<std::pair<std::string, std::string>> nodes;  // role, path of the device node
   std::vector<std::string> shared_nodes;                   // those of them that other cards have too
+  std::map<std::string, std::string> permissions;          // of nodes, by path, where not "rw"
   std::vector<int> numa_nodes;                             // at most one for a single function
   std::string board;     // cards of one profile with the same board are joined by it; "": none
   std::string piece_of;  // cards of one profile with the same value are pieces of one; "": whole

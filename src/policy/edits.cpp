@@ -176,6 +176,25 @@ absl::StatusOr<std::map<std::string, std::string>> ExpandValues(const std::vecto
   return values;
 }
 
+// What a container may do with its device nodes, where that is not "rw": as much as any of its cards says.
+std::map<std::string, std::string> PermissionsOf(const std::vector<std::string>& devices,
+                                                 const std::vector<CardInContainer>& cards) {
+  std::map<std::string, std::string> allowed;
+  for (const CardInContainer& card : cards) {
+    if (card.card() == nullptr) continue;
+    for (const auto& [role, path] : card.card()->nodes) {
+      auto other = card.card()->permissions.find(path);
+      std::string here = other == card.card()->permissions.end() ? "rw" : other->second;
+      std::string& all = allowed.try_emplace(path, here).first->second;
+      if (all != here) all = all == "rwm" || here == "rwm" ? "rwm" : "rw";
+    }
+  }
+  std::erase_if(allowed, [&](const auto& item) {
+    return item.second == "rw" || std::find(devices.begin(), devices.end(), item.first) == devices.end();
+  });
+  return allowed;
+}
+
 absl::Status ExpandMounts(const std::vector<MountSpec>& specs, const std::vector<CardInContainer>& cards,
                           ContainerEdits& edits) {
   for (const MountSpec& spec : specs) {
@@ -258,6 +277,7 @@ absl::StatusOr<ContainerEdits> MakeEdits(const Plan& plan, const Resource& resou
   }
   ContainerEdits edits;
   edits.devices = devices.values();
+  edits.permissions = PermissionsOf(edits.devices, cards);
   CLEAVE_ASSIGN_OR_RETURN(edits.env, ExpandValues(resource.container.env, cards));
   CLEAVE_ASSIGN_OR_RETURN(edits.annotations, ExpandValues(resource.container.annotations, cards));
   CLEAVE_RETURN_IF_ERROR(ExpandMounts(resource.container.mounts, cards, edits));

@@ -123,11 +123,7 @@ class Planner {
     return text;
   }
 
-  bool IsForThisNode(const ResourceSpec& spec) const {
-    return spec.nodes.empty() ||
-           std::any_of(spec.nodes.begin(), spec.nodes.end(),
-                       [&](const std::string& pattern) { return GlobMatch(pattern, plan_.node_name); });
-  }
+  bool IsForThisNode(const ResourceSpec& spec) const { return IsForNode(spec, plan_.node_name); }
 
   bool IsCandidate(const ResourceSpec& spec, size_t index) const {
     const Card& card = inventory_.cards[index];
@@ -281,8 +277,8 @@ class Planner {
     if (other == made_.end() || Joins(spec, *other->second.spec)) return true;
     if (other->second.spec->from_operator && !spec.from_operator)
       return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));
-    diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name,
-                                             ToString(other->second.spec->pos)));
+    std::string at = ToString(other->second.spec->pos);
+    diagnostics_.Error(spec.pos, fmt::format("two [[resource]] are called {}; the other is at {}", name, at));
     return false;
   }
 
@@ -307,6 +303,17 @@ class Planner {
     Make(spec, name, free, {});
   }
 
+  // Where same_card and strict are: in `spec`, else where the profile, whose values are used, has them.
+  const ResourceSpec& LimitsOf(const ResourceSpec& spec, const std::vector<size_t>& cards) const {
+    if (!spec.from_operator || spec.same_card || !spec.container.inherit || cards.empty()) return spec;
+    for (const Profile& profile : settings_.profiles) {
+      for (const ResourceSpec& own : profile.resources) {
+        if (own.unit == spec.unit && own.same_card && IsCandidate(own, cards.front())) return own;
+      }
+    }
+    return spec;
+  }
+
   // Of `cards`, or of units that are made already.
   void Make(const ResourceSpec& spec, const std::string& name, const std::vector<size_t>& cards,
             std::vector<Unit> units) {
@@ -314,9 +321,7 @@ class Planner {
     resource.name = name;
     resource.unit = spec.unit;
     resource.prefer = spec.prefer;
-    resource.same_card = spec.same_card;
     resource.near = spec.near;
-    resource.strict = spec.strict;
     resource.overlap = spec.overlap;
     resource.memory = spec.memory;
     resource.pos = spec.pos;
@@ -325,6 +330,9 @@ class Planner {
     for (const Profile& profile : settings_.profiles) {
       if (profile.name == resource.profile) resource.container = Merge(profile.container, spec.container);
     }
+    const ResourceSpec& limits = LimitsOf(spec, cards);
+    resource.same_card = limits.same_card.value_or(SameCard::kAllow);
+    resource.strict = limits.strict;
     std::vector<NotOffered> left_out;
     resource.units =
         units.empty() ? MakeUnits(spec, plan_, resource, cards, late_, left_out) : std::move(units);

@@ -37,10 +37,11 @@ struct Unit {
   std::optional<Share> share;             // of its only card; nullopt: the unit has its cards as a whole
   std::vector<int> numa_nodes;            // all nodes of its cards, sorted; empty: unknown
   std::vector<std::string> device_nodes;  // as a container would see them
-  Health health = Health::kHealthy;       // unknown counts as healthy for the kubelet
-  std::string reason;                     // why it is not healthy
-  bool withheld = false;                  // unhealthy only because a card of it is in use in another shape
-  bool gone = false;                      // listed only because a pod may hold it
+  std::map<std::string, std::string> permissions;  // of them, where not "rw"
+  Health health = Health::kHealthy;                // unknown counts as healthy for the kubelet
+  std::string reason;                              // why it is not healthy
+  bool withheld = false;  // unhealthy only because a card of it is in use in another shape
+  bool gone = false;      // listed only because a pod may hold it
   bool operator==(const Unit&) const = default;
 };
 
@@ -110,7 +111,8 @@ struct ContainerEdits {
     std::string file_system;  // leave it out unless this type is mounted exactly there
     bool operator==(const Mount&) const = default;
   };
-  std::vector<std::string> devices;  // each once
+  std::vector<std::string> devices;                // each once
+  std::map<std::string, std::string> permissions;  // of them, by path, where not "rw"
   std::map<std::string, std::string> env;
   std::vector<Mount> mounts;
   std::map<std::string, std::string> annotations;

@@ -200,6 +200,7 @@ void FindDeviceNodes(const Plan& plan, Resource& probe, Unit& unit) {
   absl::StatusOr<ContainerEdits> edits = MakeEdits(plan, probe, {unit.id});
   if (edits.ok()) {
     unit.device_nodes = std::move(edits->devices);
+    unit.permissions = std::move(edits->permissions);
   } else if (unit.health != Health::kUnhealthy) {
     unit.health = Health::kUnhealthy;
     unit.reason = std::string(edits.status().message());

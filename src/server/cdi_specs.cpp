@@ -112,7 +112,11 @@ std::string BySettings(const Plan& plan, const Resource& resource, const TextTem
 
 Json DeviceOf(const std::string& name, const Unit& unit) {
   Json nodes = Json::array();
-  for (const std::string& path : unit.device_nodes) nodes.push_back({{"path", path}, {"permissions", "rw"}});
+  for (const std::string& path : unit.device_nodes) {
+    auto permissions = unit.permissions.find(path);
+    std::string text = permissions == unit.permissions.end() ? "rw" : permissions->second;
+    nodes.push_back({{"path", path}, {"permissions", std::move(text)}});
+  }
   Json edits;
   edits["deviceNodes"] = std::move(nodes);
   return {{"name", name}, {"containerEdits", std::move(edits)}};

@@ -41,11 +41,8 @@ std::string PatternOf(std::string_view source) {
   return pattern;
 }
 
-bool IsForNode(const ResourceSpec& spec, const std::string& node_name) {
-  return spec.nodes.empty() ||
-         std::any_of(spec.nodes.begin(), spec.nodes.end(),
-                     [&](const std::string& pattern) { return GlobMatch(pattern, node_name); });
-}
+// Of a share its card.
+std::string CardOf(const std::string& id) { return id.substr(0, id.find("::")); }
 
 bool Names(const std::vector<ResourceSpec>& specs, const std::string& node_name,
            const std::string& resource) {
@@ -79,6 +76,9 @@ void HeldDevices::SetHeld(HeldIds held, Clock::time_point asked) {
   std::erase_if(left_, [&](const auto& item) {
     return item.second + linger_ < asked && !IsHeld(item.first.first, item.first.second);
   });
+  std::erase_if(dropped_, [&](const auto& item) {
+    return item.second + linger_ < asked && !held_.contains(item.first);
+  });
 }
 
 void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& settings, Clock::time_point now) {
@@ -87,6 +87,7 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   auto offered = [&](const std::string& name) {
     return resources.contains(name) || CouldOffer(settings, plan.node_name, name);
   };
+  std::erase_if(dropped_, [&](const auto& item) { return offered(item.first); });
   // One that cannot be offered takes what it has left with it.
   std::erase_if(left_, [&](const auto& item) { return !offered(item.first.first); });
   auto note = [&](const Resource& old) {
@@ -98,7 +99,10 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   };
   if (before != nullptr) {
     for (const Resource& old : before->resources) {
-      if (!offered(old.name)) continue;
+      if (!offered(old.name)) {
+        dropped_.try_emplace(old.name, now);
+        continue;
+      }
       Resource& resource = resources[old.name];
       resource.name = old.name;
       note(old);
@@ -108,20 +112,26 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
     return resources[item.first.first].Find(item.first.second) != nullptr;
   });
   std::map<std::string, std::set<std::string>> ghosts;
+  std::map<std::string, std::set<std::string>>
+      elsewhere;  // what a pod holds of what is offered otherwise now
   for (const auto& [key, since] : left_) ghosts[key.first].insert(key.second);
   for (const auto& [name, ids] : held_) {
-    if (!offered(name)) continue;
     // Never a resource of its own: it may be another plugin's, which registering would push out.
     auto resource = resources.find(name);
+    const bool could_be_ours = offered(name) || dropped_.contains(name);
     for (const auto& [id, pod] : ids) {
-      if (resource == resources.end() || resource->second.Find(id) == nullptr) ghosts[name].insert(id);
+      if (resource != resources.end()) {
+        if (resource->second.Find(id) != nullptr) continue;
+        ghosts[name].insert(id);
+      }
+      if (could_be_ours || PciAddress::Parse(CardOf(id))) elsewhere[name].insert(id);
     }
   }
   ghosts_ = 0;
   plan.resources.clear();
   for (auto& [name, resource] : resources) {
     resource.name = name;
-    ghosts_ += WithholdWhatGhostsHold(ghosts, *plan.inventory, resource);
+    ghosts_ += WithholdWhatIsHeld(elsewhere, *plan.inventory, resource);
     for (const std::string& id : ghosts[name]) {
       Unit unit;
       unit.id = id;
@@ -135,23 +145,21 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   }
 }
 
-// The host has cut a card anew, say: a pod may still have the nodes of what is now offered under another
-// name.
-size_t HeldDevices::WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
-                                           const Inventory& inventory, Resource& resource) const {
+// The host has cut a card anew, say, or the operator has renamed its resource: a pod may still have the nodes
+// of what is now offered under another name. Returns how many units that are.
+size_t HeldDevices::WithholdWhatIsHeld(const std::map<std::string, std::set<std::string>>& elsewhere,
+                                       const Inventory& inventory, Resource& resource) const {
   std::map<std::string, std::string> reasons;  // by card
-  for (const auto& [name, ids] : ghosts) {
-    auto held = held_.find(name);
-    if (name == resource.name || held == held_.end()) continue;
+  for (const auto& [name, ids] : elsewhere) {
+    if (name == resource.name) continue;
     for (const std::string& id : ids) {
-      auto pod = held->second.find(id);
-      if (pod == held->second.end()) continue;
-      std::string card = id.substr(0, id.find("::"));
-      reasons[card] = fmt::format("card {} is in use as {}: device {}, pod {}", card, name, id, pod->second);
+      std::string card = CardOf(id);
+      reasons[card] =
+          fmt::format("card {} is in use as {}: device {}, pod {}", card, name, id, held_.at(name).at(id));
     }
   }
+  if (reasons.empty()) return 0;
   size_t withheld = 0;
-  if (reasons.empty()) return withheld;
   for (Unit& unit : resource.units) {
     for (size_t card : unit.cards) {
       auto found = reasons.find(inventory.cards[card].id);

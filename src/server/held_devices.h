@@ -43,19 +43,19 @@ class HeldDevices {
   // they lack. A resource of `before` that the settings could still offer stays, even with an empty list; one
   // that they do not offer any more goes with all its ids. What pods hold never makes a resource: that of
   // another plugin may have a name that these settings could offer, too. What is offered under another name
-  // now while a pod holds it under the old one is withheld. `before` may be null.
+  // now while a pod holds it under the old one is withheld; that includes the name of a resource before a
+  // restart, or of another plugin's, when the id is a PCI address. `before` may be null.
   void Complete(Plan& plan, const Plan* before, const Settings& settings, Clock::time_point now);
 
   // Cards of `inventory` that are gone and may be forgotten: no unit of `plan` with such a card is held.
   std::vector<std::string> CardsToForget(const Plan& plan, Clock::time_point now);
 
   // True while something waits for the kubelet to be asked again.
-  bool Pending() const { return !left_.empty() || !gone_.empty() || ghosts_ > 0; }
+  bool Pending() const { return !left_.empty() || !gone_.empty() || !dropped_.empty() || ghosts_ > 0; }
 
  private:
-  // How many units.
-  size_t WithholdWhatGhostsHold(const std::map<std::string, std::set<std::string>>& ghosts,
-                                const Inventory& inventory, Resource& resource) const;
+  size_t WithholdWhatIsHeld(const std::map<std::string, std::set<std::string>>& elsewhere,
+                            const Inventory& inventory, Resource& resource) const;
   bool IsHeld(const std::string& resource, const std::string& id) const;
 
   const Clock::duration linger_;
@@ -63,7 +63,8 @@ class HeldDevices {
   Clock::time_point asked_ = Clock::time_point::min();
   std::map<std::pair<std::string, std::string>, Clock::time_point> left_;  // resource and id, since when
   std::map<std::string, Clock::time_point> gone_;                          // profile/card id, since when
-  size_t ghosts_ = 0;  // ids that were added to the last plan, and units withheld for others
+  std::map<std::string, Clock::time_point> dropped_;  // names that are not offered any more, since when
+  size_t ghosts_ = 0;  // ids that were added to the last plan or withheld in it
 };
 
 }  // namespace cleave

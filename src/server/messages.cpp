@@ -81,7 +81,8 @@ void FillContainer(const ContainerEdits& edits, v1beta1::ContainerAllocateRespon
     v1beta1::DeviceSpec* line = message.add_devices();
     line->set_host_path(path);
     line->set_container_path(path);
-    line->set_permissions("rw");
+    auto permissions = edits.permissions.find(path);
+    line->set_permissions(permissions == edits.permissions.end() ? "rw" : permissions->second);
   }
   for (const std::string& name : edits.cdi_devices) message.add_cdi_devices()->set_name(name);
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <ostream>
 #include <set>
@@ -29,6 +30,7 @@ struct Case {
   std::string sick;                 // what it holds then
   std::string reason;               // part of what is said
   std::set<std::string> addresses;  // every card of these functions is sick then, and no other one
+  std::map<std::string, std::string> more = {};  // files that are added to the machine
 };
 
 // What ctest shows as the test's parameter.
@@ -70,7 +72,9 @@ void ExpectSick(const Inventory& inventory, const Case& test) {
 class VendorHealth : public ::testing::TestWithParam<Case> {
  protected:
   VendorHealth()
-      : machine_(LoadMachine("vendors/" + GetParam().machine), testing::GoodSettings(GetParam().config)) {}
+      : machine_(LoadMachine("vendors/" + GetParam().machine), testing::GoodSettings(GetParam().config)) {
+    for (const auto& [path, text] : GetParam().more) machine_.root().AddFile(path, text);
+  }
   // Where the links in the file's path lead: a file that is added at the path itself would replace them.
   std::string Path() { return machine_.root().Resolve(GetParam().file).value_or(GetParam().file); }
   LiveMachine machine_;
@@ -96,6 +100,23 @@ constexpr const char* kNothing = "ffffffffffffffffffffffffffffffff\n";
 const std::string& NoHeartbeat() {
   static const std::string text("-1\n\0", 4);
   return text;
+}
+
+// An RNGD and a Warboy, of which there is no machine.
+std::map<std::string, std::string> FuriosaCards() {
+  std::map<std::string, std::string> files = {{"sys/class/rngd_mgmt/rngd!npu1mgmt/busname", "0000:00:1a.0\n"},
+                                              {"sys/class/npu_mgmt/npu0_mgmt/busname", "0000:00:1b.0\n"},
+                                              {"sys/class/npu_mgmt/npu0_mgmt/alive", "1\n"},
+                                              {"dev/rngd/npu1pe0", ""},
+                                              {"dev/npu0pe0", ""}};
+  for (const char* address : {"0000:00:1a.0", "0000:00:1b.0"}) {
+    std::string function = Pci(address);
+    files[function + "/vendor"] = "0x1ed2\n";
+    files[function + "/device"] = "0x0001\n";
+    files[function + "/class"] = "0x120000\n";
+    files[function + "/config"] = std::string("\xd2\x1e", 2) + std::string(62, '\0');
+  }
+  return files;
 }
 
 std::set<std::string> FunctionsOf(const std::string& bus, int first, int last) {
@@ -243,7 +264,23 @@ INSTANTIATE_TEST_SUITE_P(
                            Pci("0000:34:00.0/status"),
                            "Needs Reset\n",
                            "status: ",
-                           {"0000:34:00.0"}}),
+                           {"0000:34:00.0"}},
+                      Case{"furiosa_rngd_off_the_bus",
+                           "npu-laptop",
+                           "profiles = [\"furiosa\"]",
+                           Pci("0000:00:1a.0/config"),
+                           AllOnes(),
+                           "on the bus",
+                           {"0000:00:1a.0"},
+                           FuriosaCards()},
+                      Case{"furiosa_warboy_not_alive",
+                           "npu-laptop",
+                           "profiles = [\"furiosa\"]",
+                           "sys/class/npu_mgmt/npu0_mgmt/alive",
+                           "0\n",
+                           "alive",
+                           {"0000:00:1b.0"},
+                           FuriosaCards()}),
     [](const auto& one) { return one.param.name; });
 
 // The kernel's counter of fatal errors never falls, so a card that works again stays sick, until the counter

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/container-orchestrated-devices/container-device-interface/schema"
 	oci "github.com/opencontainers/runtime-spec/specs-go"
 	"tags.cncf.io/container-device-interface/pkg/cdi"
 
@@ -23,7 +24,8 @@ const (
 
 func birenCDI(by string) string { return fmt.Sprintf("[profile.biren]\ncdi = %q\n", by) }
 
-// cdiNodes is what the CDI library itself reads of a directory: device nodes by fully qualified name.
+// cdiNodes is what the CDI library itself reads of a directory: device nodes by fully qualified name. Files of ours must
+// be what the JSON schema says of the version that they name, 0.5.0; the module is that of the last release of it.
 func cdiNodes(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	cache, err := cdi.NewCache(cdi.WithSpecDirs(dir), cdi.WithAutoRefresh(false))
@@ -32,6 +34,16 @@ func cdiNodes(t *testing.T, dir string) map[string][]string {
 	}
 	for path, problems := range cache.GetErrors() {
 		t.Errorf("CDI file %s: %v", path, problems)
+	}
+	ours, _ := filepath.Glob(filepath.Join(dir, "cleave-*.json"))
+	for _, path := range ours {
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = schema.BuiltinSchema().ValidateData(text)
+		}
+		if err != nil {
+			t.Errorf("%s by the JSON schema: %v", path, err)
+		}
 	}
 	nodes := map[string][]string{}
 	for _, name := range cache.ListDevices() {
@@ -82,6 +94,27 @@ func TestCDI(t *testing.T) {
 				want(t, "error", err, error(nil))
 			}
 		})
+	}
+}
+
+// A node's permissions are those that its profile gives.
+func TestCDIPermissions(t *testing.T) {
+	dir := t.TempDir()
+	start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: harness.Unpack(t, "vendors/biren-runc-svi"), CDIDir: dir,
+		Config: fmt.Sprintf("profile_dirs = [%q]\nprofiles = [\"readers\"]\n", profileDir(t, readers))}, map[string]int64{"example.com/stream": 2})
+	want(t, "nodes in the file", cdiNodes(t, dir), map[string][]string{
+		"example.com/stream=null": {"/dev/null rwm"}, "example.com/stream=zero": {"/dev/zero r"}})
+}
+
+// The schema that the files are checked by refuses what is none.
+func TestCDISchemaRefuses(t *testing.T) {
+	const good = `{"cdiVersion": "0.5.0", "kind": "a.com/x", "devices": [{"name": "0", "containerEdits": {"deviceNodes": [{"path": "/dev/null", "permissions": "rw"}]}}]}`
+	want(t, "error of a good file", schema.BuiltinSchema().ValidateData([]byte(good)), error(nil))
+	for _, change := range [][2]string{{`"path": `, `"paths": `}, {`"kind"`, `"kinds"`}, {`"0.5.0"`, `5`}, {`"rw"`, `7`}} {
+		bad := strings.Replace(good, change[0], change[1], 1)
+		if schema.BuiltinSchema().ValidateData([]byte(bad)) == nil {
+			t.Errorf("a file with %s is accepted", change[1])
+		}
 	}
 }
 

@@ -49,12 +49,18 @@ func TestXeBesideI915(t *testing.T) {
 	m.Link("sys/devices/pci0000:00/0000:00:13.0/driver", "../../../bus/pci/drivers/xe")
 
 	config := "[profile.intel-gpu]\nmonitoring = \"split\"\n" +
-		"[[resource]]\nname = \"gpu.intel.com/two-tiles\"\nwhere = { \"pci.driver\" = \"xe\", tiles = 2 }\n"
-	counts := map[string]int64{"gpu.intel.com/i915": 6, "gpu.intel.com/xe": 2, "gpu.intel.com/two-tiles": 1,
+		"[[resource]]\nname = \"gpu.intel.com/two-tiles\"\nwhere = { \"pci.driver\" = \"xe\", tiles = 2, gts = 4 }\n" +
+		"[[resource]]\nname = \"gpu.intel.com/two-gts\"\nwhere = { \"pci.driver\" = \"i915\", tiles = \"!*\", gts = 2 }\n"
+	const media = "0000:39:00.0" // a GT for graphics and one for media on one tile, which i915 does not name
+	for _, gt := range []string{"gt0", "gt1"} {
+		m.Write("sys/bus/pci/devices/"+media+"/drm/card1/gt/"+gt+"/id", "0\n")
+	}
+	counts := map[string]int64{"gpu.intel.com/i915": 5, "gpu.intel.com/two-gts": 1, "gpu.intel.com/xe": 2, "gpu.intel.com/two-tiles": 1,
 		"gpu.intel.com/i915_monitoring": 1, "gpu.intel.com/xe_monitoring": 1}
 	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config}, counts)
 	want(t, "xe", sortedKeys(k.Listed("gpu.intel.com/xe")), []string{"0000:00:10.0", "0000:00:12.1"})
-	want(t, "i915", sortedKeys(k.Listed("gpu.intel.com/i915")), sortedKeys(flexNodes))
+	want(t, "i915", len(k.Listed("gpu.intel.com/i915")), len(flexNodes)-1)
+	want(t, "with two GTs", sortedKeys(k.Listed("gpu.intel.com/two-gts")), []string{media})
 	want(t, "nodes of the two", nodePaths(k, k.MustAdmit(one("gpu.intel.com/xe", 2)), "c0"),
 		[]string{"/dev/dri/card11", "/dev/dri/card8", "/dev/dri/renderD135", "/dev/dri/renderD138"})
 	want(t, "nodes of the one with two tiles", nodePaths(k, k.MustAdmit(one("gpu.intel.com/two-tiles", 1)), "c0"),

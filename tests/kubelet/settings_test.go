@@ -79,17 +79,19 @@ func nvidiaNodes(address string) []string {
 }
 
 // ketiGiven is what a container gets with shares of one GPU.
-func ketiGiven(held []string, percent, memory string) []string {
+func ketiGiven(held []string, library, percent, memory string) []string {
 	node, uuid := gpuOf(cardOf(held[0]))
 	return slices.Concat(
 		rw(node, "/dev/nvidiactl", "/dev/nvidia-uvm"),
-		mounted("ro", "/var/lib/keti/libvai_accelerator.so"),
+		mounted("ro", library),
 		variables("KETI_SM_LIMIT", percent, "KETI_GPU_CORES_LIMIT", percent, "BLESS_LIMIT_PCT", percent,
 			"KETI_MEM_LIMIT", memory, "KETI_GPU_MEMORY_LIMIT", memory, "KETI_GPU_DEVICE_IDS", strings.Join(held, ","),
-			"NVIDIA_VISIBLE_DEVICES", uuid, "LD_PRELOAD", "/var/lib/keti/libvai_accelerator.so"))
+			"NVIDIA_VISIBLE_DEVICES", uuid, "LD_PRELOAD", library))
 }
 
-func ketiLibrary(m *harness.Machine) { m.Write("var/lib/keti/libvai_accelerator.so", "") }
+const ketiLibraryPath = "/var/lib/keti/libvai_accelerator.so"
+
+func ketiLibrary(m *harness.Machine) { m.Write(ketiLibraryPath, "") }
 
 func mpsDirs(m *harness.Machine) {
 	ketiLibrary(m)
@@ -152,7 +154,7 @@ func TestLibraryIsMissing(t *testing.T) {
 	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: `profiles = ["keti-gpu"]`},
 		map[string]int64{"keti.com/gpu": 60})
 	refused := k.Admit(one("keti.com/gpu", 1))
-	if refused.Admit || !strings.Contains(refused.Message, "/var/lib/keti/libvai_accelerator.so") {
+	if refused.Admit || !strings.Contains(refused.Message, ketiLibraryPath) {
 		t.Errorf("admitted %v: %s", refused.Admit, refused.Message)
 	}
 	ketiLibrary(m)
@@ -168,6 +170,7 @@ func TestSharesOfTwoCards(t *testing.T) {
 name = "keti.com/gpu"
 unit = "share"
 shares = 10
+same_card = "allow"
 [resource.container.env]
 LIMIT_OF = "{uuid}={share.percent}"
 LIMITS = { value = "{share.percent}", per = "card" }

@@ -121,6 +121,61 @@ func TestCapsAreOfOneCard(t *testing.T) {
 	}
 }
 
+// An operator's own shares get the profile's limits, and so the profile's rule, unless they say otherwise.
+func TestCapsOfTheOperatorsOwnShares(t *testing.T) {
+	const own = "example.com/gpu-part"
+	for _, test := range []struct {
+		name, profile, more string
+		offered             map[string]int64
+		refused             string // for 15 shares of 10 to a GPU
+	}{
+		{name: "keti-gpu", profile: "profiles = [\"keti-gpu\"]", refused: "are on different cards"},
+		{name: "nvidia-mps", profile: "[profile.nvidia]\nshares = \"4\"\nsharing = \"mps\"", offered: migCounts, refused: "are on different cards"},
+		{name: "nvidia-time-slices", profile: "[profile.nvidia]\nshares = \"4\"", offered: migCounts},
+		{name: "told-otherwise", profile: "profiles = [\"keti-gpu\"]", more: "same_card = \"allow\""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := harness.Unpack(t, hgx)
+			mpsDirs(m)
+			config := fmt.Sprintf("%s\n[[resource]]\nname = %q\nunit = \"share\"\nshares = 10\n%s\nwhere = { instances = 0 }\n", test.profile, own, test.more)
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config}, and(test.offered, own, 60))
+			result := k.Admit(one(own, 15))
+			want(t, "admitted", result.Admit, test.refused == "")
+			if !strings.Contains(result.Message, test.refused) {
+				t.Errorf("the reason is %s", result.Message)
+			}
+			k.MustAdmit(one(own, 3))
+		})
+	}
+}
+
+// A resource gets another name while a pod holds a card by the old one: the card is not offered by the new one until the
+// pod is gone, over a restart of cleave as well.
+func TestARenamedResource(t *testing.T) {
+	const before, after = "example.com/old", "example.com/new"
+	config := func(name string) string { return fmt.Sprintf("[[resource]]\nname = %q\n", name) }
+	m := t3k(t)
+	k, c := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config(before)}, map[string]int64{before: 4})
+	pod := k.MustAdmit(one(before, 1))
+	held := k.Held(pod, "c0")
+	c.WriteConfig(config(after))
+	c.Reload()
+	isWithheld := func() {
+		t.Helper()
+		k.Await(after, harness.Count{Capacity: 4, Allocatable: 3})
+		want(t, "withheld", k.Sick(after), held)
+		refused := k.Admit(one(after, 4))
+		want(t, "four are admitted", refused.Admit, false)
+	}
+	isWithheld()
+	c.Stop()
+	harness.StartCleave(t, harness.CleaveOptions{Machine: m, Config: config(after)})
+	isWithheld()
+	k.Delete(pod)
+	k.Await(after, harness.All(4))
+	k.MustAdmit(one(after, 4))
+}
+
 // All shares of a sick card are sick, and only those.
 func TestSharesOfASickCard(t *testing.T) {
 	m := t3k(t)

@@ -148,11 +148,11 @@ var vendorCases = []vendorCase{
 		}},
 	{name: "intel-fpga-opae", machine: "fpga-opae-2s"},
 	{name: "intel-fpga-dfl", machine: "fpga-dfl-2s"},
-	{name: "intel-fpga-regions", machine: "fpga-opae-2s", mode: "region", config: "[profile.intel-fpga]\nmode = 'region'",
-		also: func([]vendorDevice) []string {
-			return []string{"annotation com.intel.fpga.mode=fpga.intel.com/region"}
-		}},
-	{name: "intel-fpga-regions-for-developers", machine: "fpga-dfl-2s", mode: "regiondevel",
+	{name: "intel-fpga-opae-regions", machine: "fpga-opae-2s", mode: "region", config: "[profile.intel-fpga]\nmode = 'region'", also: regionMode},
+	{name: "intel-fpga-dfl-regions", machine: "fpga-dfl-2s", mode: "region", config: "[profile.intel-fpga]\nmode = 'region'", also: regionMode},
+	{name: "intel-fpga-opae-regions-for-developers", machine: "fpga-opae-2s", mode: "regiondevel",
+		config: "[profile.intel-fpga]\nmode = 'regiondevel'"},
+	{name: "intel-fpga-dfl-regions-for-developers", machine: "fpga-dfl-2s", mode: "regiondevel",
 		config: "[profile.intel-fpga]\nmode = 'regiondevel'"},
 	{name: "gaudi", machine: "gaudi2-8",
 		also: func(devices []vendorDevice) []string {
@@ -161,6 +161,10 @@ var vendorCases = []vendorCase{
 				joined("HABANA_VISIBLE_MODULES", func(d vendorDevice) string { return fmt.Sprint(d.Module) })(devices),
 				joined("HL_VISIBLE_DEVICES", func(d vendorDevice) string { return d.DeviceNodes[0] })(devices))
 		}},
+}
+
+func regionMode([]vendorDevice) []string {
+	return []string{"annotation com.intel.fpga.mode=fpga.intel.com/region"}
 }
 
 // numbered is one variable for each device: NAME0, NAME1, ...
@@ -302,8 +306,7 @@ func TestProfilesByName(t *testing.T) {
 	t.Run("b-com-on-aws", func(t *testing.T) {
 		const accelerator = "b-com.com/accelerator"
 		m := harness.Unpack(t, "vendors/fpga-opae-2s")
-		addFunction(m, "0000:00:1d.0", "0x1d0f", "0x1042")
-		m.Write("sys/devices/pci0000:00/0000:00:1d.0/modalias", "pci:v00001D0Fd00001042sv00000000sd00000000bc12sc00i00\n")
+		addAmazonFPGA(m)
 		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
 			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 42})
 		pod := k.MustAdmit(one(accelerator, 42))
@@ -340,10 +343,8 @@ func TestProfilesByName(t *testing.T) {
 	})
 	t.Run("keti-npu-and-furiosa", func(t *testing.T) {
 		m := harness.Unpack(t, "vendors/biren-runc-svi")
-		addFunction(m, "0000:00:1b.0", "0x1ed2", "0x0000")
-		m.Write("sys/class/npu_mgmt/npu0_mgmt/busname", "0000:00:1b.0\n")
+		furiosaCards(m)
 		m.Write("dev/npu0", "")
-		m.Write("dev/npu0pe0", "")
 		out, err := harness.RunCleave(t, "check", m, `profiles = ["furiosa", "keti-npu"]`)
 		if err == nil || !strings.Contains(out, "profiles 'furiosa' and 'keti-npu' both claim 0000:00:1b.0") {
 			t.Errorf("check of one card under two profiles: %v\n%s", err, out)

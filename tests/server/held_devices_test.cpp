@@ -109,7 +109,9 @@ TEST_F(HeldDevicesTest, WhatIsHeldUnderAnotherNameIsWithheld) {
     name = "example.com/old"
     where = { index = 9 }
   )");
-  Answer({{"example.com/old", {Id(1), Id(2) + "::0"}}, {kResource, {Id(2)}}, {"other.com/gpu", {Id(0)}}});
+  Answer({{"example.com/old", {Id(1), Id(2) + "::0"}},
+          {kResource, {Id(2)}},
+          {"other.com/gpu", {"0", "gizmo-0"}}});
   Look();
   EXPECT_THAT(Ids(true), ElementsAre(Id(0), Id(2))) << "what is held itself stays as it is";
   const Unit& withheld = *plan_->Find(kResource)->Find(Id(1));
@@ -244,7 +246,39 @@ TEST_F(HeldDevicesTest, WhatTheSettingsDropGoesAtOnce) {
   scanner_.Replace(settings_);
   Look();
   EXPECT_EQ(plan_->Find(kResource), nullptr);
+  EXPECT_TRUE(held_.Pending()) << "its cards may get another name";
+  now_ += seconds(61);
+  Answer({});
   EXPECT_FALSE(held_.Pending());
+}
+
+// The operator renames a resource: what pods hold by the old name is withheld under the new one.
+TEST_F(HeldDevicesTest, ARenamedResourceDoesNotFreeItsCards) {
+  Look();
+  settings_ = testing::GizmoSettings("[[resource]]\nname = \"example.org/new\"");
+  scanner_.Replace(settings_);
+  Look();
+  EXPECT_THAT(Ids(true, "example.org/new"), ElementsAre(Id(0), Id(1), Id(2)));
+  now_ += seconds(61);
+  Answer({{kResource, {Id(1)}}});
+  Look();
+  EXPECT_THAT(Ids(false, "example.org/new"), ElementsAre(Id(1)));
+  EXPECT_TRUE(held_.Pending());
+  now_ += seconds(1);
+  Answer({});
+  Look();
+  EXPECT_THAT(Ids(true, "example.org/new"), ElementsAre(Id(0), Id(1), Id(2)));
+  EXPECT_FALSE(held_.Pending());
+}
+
+// A PCI address names one card, whoever has given it to the pod.
+TEST_F(HeldDevicesTest, ACardOfAnotherPluginIsWithheld) {
+  Answer({{"other.com/gpu", {Id(0), Id(2) + "::1"}}});
+  Look();
+  EXPECT_THAT(Ids(true), ElementsAre(Id(1)));
+  Answer({});
+  Look();
+  EXPECT_THAT(Ids(true), ElementsAre(Id(0), Id(1), Id(2)));
 }
 
 }  // namespace
