@@ -124,6 +124,23 @@ absl::StatusOr<std::set<std::string>> CardsInUse(const Plan& plan, const std::st
   return cards;
 }
 
+std::set<std::string> OfferedCards(const Plan& plan) {
+  std::set<std::string> cards;
+  for (const Resource& resource : plan.resources) {
+    for (const Unit& unit : resource.units) {
+      for (size_t card : unit.cards) cards.insert(plan.inventory->cards[card].id);
+    }
+  }
+  return cards;
+}
+
+// Kinds of network cards: those for RDMA, and what a resource wants to be near to.
+std::vector<std::string> ShownNics(const Plan& plan) {
+  std::vector<std::string> kinds = {"infiniband"};
+  for (const Resource& one : plan.resources) kinds.insert(kinds.end(), one.near.begin(), one.near.end());
+  return kinds;
+}
+
 int PrintPicture(const TopologyOptions& options, const Plan& plan) {
   const Inventory& inventory = *plan.inventory;
   std::vector<std::string> known;
@@ -142,8 +159,11 @@ int PrintPicture(const TopologyOptions& options, const Plan& plan) {
     Complain(fmt::format("there is no card '{}'{}", id, DidYouMean(id, known)));
     return 1;
   }
-  Print(
-      RenderSvg(inventory, *plan.graph, {.title = PictureTitle(options.node), .in_use = std::move(in_use)}));
+  Print(RenderSvg(inventory, *plan.graph,
+                  {.title = PictureTitle(options.node),
+                   .in_use = std::move(in_use),
+                   .offered = OfferedCards(plan),
+                   .nics = ShownNics(plan)}));
   return 0;
 }
 
@@ -204,15 +224,16 @@ int RunTopology(const TopologyOptions& options) {
   const Graph& graph = *view->plan.graph;
   if (options.svg) return PrintPicture(options, view->plan);
   if (options.dot) {
-    Print(RenderDot(inventory, graph));
+    Print(RenderDot(
+        inventory, graph,
+        {.title = "", .in_use = {}, .offered = OfferedCards(view->plan), .nics = ShownNics(view->plan)}));
     return 0;
   }
   if (options.functions) {
     Print(options.json ? FunctionsJson(inventory, graph) : RenderFunctions(inventory, graph));
     return 0;
   }
-  std::vector<std::string> nics = {"infiniband"};
-  for (const Resource& one : view->plan.resources) nics.insert(nics.end(), one.near.begin(), one.near.end());
+  const std::vector<std::string> nics = ShownNics(view->plan);
   if (options.json) {
     Print(TopologyJson(inventory, graph, nics));
   } else {

@@ -60,6 +60,12 @@ std::optional<AffinityTree> FindAffinityTree(const UnitTopology& topology) {
       if (std::abs(common.weight - affinity) > kSameScore) return std::nullopt;
     }
   }
+  // Where no two places meet a node has no weight of its own: that of the next one up does not look like a
+  // step.
+  for (AffinityTree::Node& node : tree.nodes) {
+    auto index = static_cast<size_t>(&node - tree.nodes.data());
+    if (!known[index] && node.units.size() < 2) node.weight = tree.nodes[node.parent].weight;
+  }
   return tree;
 }
 

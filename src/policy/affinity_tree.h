@@ -28,10 +28,10 @@ struct AffinityTree {
 // O(p^2 + n).
 std::optional<AffinityTree> FindAffinityTree(const UnitTopology& topology);
 
-// The best set of k by dynamic programming over the tree: a knapsack over the children of each node, O(n k)
-// steps. Score, untouched subtrees level by level, reach and PCI-walk order are all sums over nodes, so the
-// best of a node for each number of units is made of the best of its children: see docs/choosing.md for the
-// proof. `must` and `open` are disjoint and sorted, and more than request.size together.
+// The best set of k by dynamic programming over the tree: a knapsack over the children of each node, at most
+// O(n k) steps. Score, untouched subtrees level by level, reach and PCI-walk order are all sums over nodes,
+// so the best of a node for each number of units is made of the best of its children: see docs/choosing.md
+// for the proof. `must` and `open` are disjoint and sorted, and more than request.size together.
 Choice ChooseOnTree(const UnitTopology& topology, const AffinityTree& tree, const ChoiceRequest& request,
                     const std::vector<size_t>& must, const std::vector<size_t>& open);
 

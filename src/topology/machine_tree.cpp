@@ -182,4 +182,33 @@ size_t MachineTree::Common(size_t a, size_t b) const {
 
 MachineTree BuildMachineTree(const Inventory& inventory) { return Builder(inventory).Build(); }
 
+std::vector<std::pair<size_t, size_t>> PlaceNics(const Inventory& inventory, const Graph& graph,
+                                                 const std::vector<size_t>& nics) {
+  const std::vector<Vertex>& tree = graph.tree();
+  std::map<std::string, size_t> bridges;
+  std::map<std::string, size_t> nodes;
+  std::set<std::string> cards;
+  for (size_t v = 0; v < tree.size(); ++v) {
+    if (tree[v].kind == VertexKind::kHostBridge || IsBridge(tree[v].kind)) bridges.emplace(tree[v].name, v);
+    if (tree[v].kind == VertexKind::kNumaNode) nodes.emplace(tree[v].name, v);
+  }
+  for (const Card& card : inventory.cards) cards.insert(card.address);
+  std::vector<std::pair<size_t, size_t>> places;
+  for (size_t nic : nics) {
+    const PciFunction& function = inventory.functions[nic];
+    if (cards.contains(function.address)) continue;
+    std::optional<size_t> place;
+    if (std::optional<int> node = SingleNode(function.numa_nodes)) {
+      auto found = nodes.find(fmt::format("{}", *node));
+      if (found != nodes.end()) place = found->second;
+    }
+    for (const std::string& name : function.above) {
+      auto found = bridges.find(name);
+      if (found != bridges.end()) place = found->second;
+    }
+    if (place) places.emplace_back(nic, *place);
+  }
+  return places;
+}
+
 }  // namespace cleave

@@ -4,6 +4,7 @@
 #define CLEAVE_TOPOLOGY_MACHINE_TREE_H_
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "discovery/inventory.h"
@@ -28,6 +29,12 @@ struct MachineTree {
 // does, under that of the bridges above them; else directly under the machine. Linear in cards and NUMA
 // nodes.
 MachineTree BuildMachineTree(const Inventory& inventory);
+
+// Network cards, entries of Inventory::functions, with the vertex of graph.tree() that each hangs on: the
+// lowest bridge above it that is there, else its NUMA node. Those that have neither or are cards are left
+// out.
+std::vector<std::pair<size_t, size_t>> PlaceNics(const Inventory& inventory, const Graph& graph,
+                                                 const std::vector<size_t>& nics);
 
 }  // namespace cleave
 

@@ -53,13 +53,19 @@ std::string StateStyle(CardState state) {
 
 class DotWriter {
  public:
-  DotWriter(const Inventory& inventory, const Graph& graph)
+  DotWriter(const Inventory& inventory, const Graph& graph, const SvgOptions& options)
       : inventory_(inventory),
         graph_(graph),
+        options_(options),
         tree_(graph.tree()),
         names_(inventory),
         children_(tree_.size()) {
     for (size_t i = 1; i < tree_.size(); ++i) children_[tree_[i].parent].push_back(i);
+    const std::vector<size_t> nics = graph.Nics(options.nics);
+    for (const auto& [nic, vertex] : PlaceNics(inventory, graph, nics)) {
+      const auto number = static_cast<size_t>(std::find(nics.begin(), nics.end(), nic) - nics.begin());
+      nics_at_[vertex].emplace_back(number, nic);
+    }
     for (const Card& card : inventory.cards)
       boards_[{card.profile, card.board}] += card.board.empty() ? 0 : 1;
   }
@@ -95,13 +101,20 @@ class DotWriter {
 
   // A chain of bridges with nothing else is one node; this is its last.
   size_t EndOfChain(size_t vertex) const {
-    while (children_[vertex].size() == 1 && IsBridge(tree_[children_[vertex][0]].kind))
+    while (children_[vertex].size() == 1 && !nics_at_.contains(vertex) &&
+           IsBridge(tree_[children_[vertex][0]].kind))
       vertex = children_[vertex][0];
     return vertex;
   }
 
   void Inside(size_t vertex, int depth, const std::string& above = "") {
     for (size_t child : children_[vertex]) Place(child, depth, above);
+    auto nics = nics_at_.find(vertex);
+    if (nics == nics_at_.end()) return;
+    for (auto [number, nic] : nics->second) {
+      Add(depth, fmt::format("n{} [{}];", number, NicText(number, inventory_.functions[nic])));
+      if (!above.empty()) Add(depth, fmt::format("{} -- n{};", above, number));
+    }
   }
 
   void Place(size_t vertex, int depth, const std::string& above) {
@@ -110,7 +123,7 @@ class DotWriter {
       Add(depth, fmt::format("subgraph cluster_v{} {{", vertex));
       Add(depth + 1, fmt::format("label={}; style=\"rounded\"; color=\"#9aa7b8\"; fontsize=11;",
                                  Quoted(ClusterLabel(v))));
-      if (children_[vertex].empty())
+      if (children_[vertex].empty() && !nics_at_.contains(vertex))
         Add(depth + 1, fmt::format("v{} [label=\"no cards\", shape=plaintext];", vertex));
       Inside(vertex, depth + 1);
       Add(depth, "}");
@@ -152,8 +165,17 @@ class DotWriter {
     if (boards_.at({card.profile, card.board}) > 1) lines.push_back("board " + card.board);
     if (!card.nodes.empty()) lines.push_back(card.nodes.front().second);
     lines.emplace_back(ToString(StateOf(card)));
+    const bool offered = IsOffered(options_, card);
+    if (!offered) lines.emplace_back(kNotOffered);
     return fmt::format("label={}, tooltip={}, {}", Quoted(lines), Quoted({card.id}),
-                       StateStyle(StateOf(card)));
+                       StateStyle(offered ? StateOf(card) : CardState::kGone));
+  }
+
+  std::string NicText(size_t number, const PciFunction& nic) const {
+    std::vector<std::string> lines = {fmt::format("N{} network card", number), names_(nic.address)};
+    if (!nic.rdma.empty()) lines.push_back(Join(nic.rdma, " "));
+    return fmt::format("label={}, tooltip={}, fontsize=9, color=\"#9aa7b8\"", Quoted(lines),
+                       Quoted({nic.address}));
   }
 
   // Boards are said in the labels of their cards.
@@ -170,17 +192,19 @@ class DotWriter {
 
   const Inventory& inventory_;
   const Graph& graph_;
+  const SvgOptions& options_;
   const std::vector<Vertex>& tree_;
   ShortNames names_;
-  std::vector<std::vector<size_t>> children_;                     // by vertex
-  std::map<std::pair<std::string, std::string>, size_t> boards_;  // cards by profile and board
+  std::vector<std::vector<size_t>> children_;                         // by vertex
+  std::map<std::pair<std::string, std::string>, size_t> boards_;      // cards by profile and board
+  std::map<size_t, std::vector<std::pair<size_t, size_t>>> nics_at_;  // by vertex: number, function
   std::string out_;
 };
 
 }  // namespace
 
-std::string RenderDot(const Inventory& inventory, const Graph& graph) {
-  return DotWriter(inventory, graph).Write();
+std::string RenderDot(const Inventory& inventory, const Graph& graph, const SvgOptions& options) {
+  return DotWriter(inventory, graph, options).Write();
 }
 
 }  // namespace cleave

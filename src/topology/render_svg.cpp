@@ -61,7 +61,8 @@ class Picture {
         names_(inventory),
         used_(std::any_of(inventory.cards.begin(), inventory.cards.end(),
                           [&options](const Card& card) { return options.in_use.contains(card.id); })),
-        layout_(MakeLayout(inventory, graph, HasWires(inventory, graph), used_)),
+        nics_(graph.Nics(options.nics)),
+        layout_(MakeLayout(inventory, graph, nics_, HasWires(inventory, graph), used_)),
         wires_(MakeWires(graph, layout_)) {
     if (wires_.size() > kMostWires) {
       for (const Wire& wire : wires_) too_many_ += wire.links;
@@ -85,7 +86,7 @@ class Picture {
     DrawBoards();
     DrawWires(router.Routes(lanes, kMargin));
     for (const Column& column : layout_.columns)
-      DrawColumn(inventory_, column, layout_.look, options_.in_use, canvas_);
+      DrawColumn(inventory_, nics_, column, layout_.look, options_, canvas_);
     const double gutter = router.gutter() > 0 ? router.gutter() + 8 : 0;
     const double width = std::max(kNarrowest, layout_.width + gutter + 2 * kMargin);
     return Finish(width, lanes.back());
@@ -260,6 +261,9 @@ class Picture {
           return link.kind != kBoard && layout_.column_of[link.from] == layout_.column_of[link.to];
         }));
     if (inner > 0) notes.push_back(Plural(inner, "link") + " between pieces of one card");
+    size_t drawn = 0;
+    for (const Column& column : layout_.columns) drawn += column.nics.size();
+    if (drawn < nics_.size()) notes.push_back(Plural(nics_.size() - drawn, "network card") + " elsewhere");
     if (!inventory_.not_cards.empty())
       notes.push_back(Plural(inventory_.not_cards.size(), "function") + " that cannot be offered");
     if (!inventory_.oddities.empty())
@@ -273,7 +277,9 @@ class Picture {
     for (size_t i = 0; i < inventory_.cards.size(); ++i) {
       const Card& card = inventory_.cards[i];
       text += fmt::format(" C{}: {}, {}, {}{}.", i, card.id, ModelOf(card), ToString(StateOf(card)),
-                          options_.in_use.contains(card.id) ? ", in use" : "");
+                          options_.in_use.contains(card.id) ? ", in use"
+                          : IsOffered(options_, card)       ? ""
+                                                            : ", not offered");
     }
     return text;
   }
@@ -311,6 +317,7 @@ class Picture {
   const SvgOptions& options_;
   ShortNames names_;
   bool used_;
+  const std::vector<size_t> nics_;  // entries of inventory_.functions
   Layout layout_;
   std::vector<Wire> wires_;
   size_t too_many_ = 0;  // links that nobody could follow
@@ -319,6 +326,10 @@ class Picture {
 };
 
 }  // namespace
+
+bool IsOffered(const SvgOptions& options, const Card& card) {
+  return !options.offered || options.offered->contains(card.id);
+}
 
 std::string RenderSvg(const Inventory& inventory, const Graph& graph, const SvgOptions& options) {
   return Picture(inventory, graph, options).Draw();

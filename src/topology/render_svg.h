@@ -3,8 +3,11 @@
 #ifndef CLEAVE_TOPOLOGY_RENDER_SVG_H_
 #define CLEAVE_TOPOLOGY_RENDER_SVG_H_
 
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "discovery/inventory.h"
 #include "topology/graph.h"
@@ -14,7 +17,12 @@ namespace cleave {
 struct SvgOptions {
   std::string title;             // stands on top, such as the name of the node; "": "this node"
   std::set<std::string> in_use;  // ids of cards that carry the mark "in use"
+  // Ids of the cards of which a resource offers something; the others are drawn as not offered. nullopt: all.
+  std::optional<std::set<std::string>> offered = std::nullopt;
+  std::vector<std::string> nics = {"infiniband"};  // network cards that are drawn: see Graph::NicAffinity()
 };
+bool IsOffered(const SvgOptions& options, const Card& card);
+inline constexpr std::string_view kNotOffered = "not offered";
 
 // Both functions: `graph` was made of `inventory`. The same question has the same answer, byte by byte.
 // Names, attributes and ids may hold any bytes: what is no UTF-8, or no character that XML allows, becomes
@@ -27,7 +35,8 @@ struct SvgOptions {
 std::string RenderSvg(const Inventory& inventory, const Graph& graph, const SvgOptions& options);
 
 // An undirected graph for Graphviz's `dot`: NUMA nodes are clusters, links edges that do not bend the tree.
-std::string RenderDot(const Inventory& inventory, const Graph& graph);
+// Of the options it knows which cards are offered and which network cards are shown.
+std::string RenderDot(const Inventory& inventory, const Graph& graph, const SvgOptions& options = {});
 
 }  // namespace cleave
 

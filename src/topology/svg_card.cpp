@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/strings.h"
 #include "discovery/inventory.h"
 #include "topology/card_words.h"
+#include "topology/render_svg.h"
 #include "topology/svg_canvas.h"
 #include "topology/svg_layout.h"
 #include "topology/svg_text.h"
@@ -35,26 +37,27 @@ std::string NodeText(const Card& card, double width) {
 
 class CardDrawer {
  public:
-  CardDrawer(const Inventory& inventory, const CardLook& look, const std::set<std::string>& in_use,
-             Canvas& canvas)
-      : inventory_(inventory), look_(look), in_use_(in_use), canvas_(canvas), names_(inventory) {}
+  CardDrawer(const Inventory& inventory, const CardLook& look, const SvgOptions& options, Canvas& canvas)
+      : inventory_(inventory), look_(look), options_(options), canvas_(canvas), names_(inventory) {}
 
   void Whole(size_t index, const Box& box) {
     const Card& card = inventory_.cards[index];
     const CardState state = StateOf(card);
-    const bool used = in_use_.contains(card.id);
+    const bool used = options_.in_use.contains(card.id);
     const double room = box.width - 2 * kPad;
     const double x = box.x + kPad;
     double y = box.y + 19;
-    canvas_.Open(fmt::format("c{}", index), CardStory(inventory_, index) + (used ? "\nin use" : ""));
-    canvas_.Rect("card " + std::string(StateClass(state)), box, 6);
+    canvas_.Open(fmt::format("c{}", index), Story(index, used));
+    const bool offered = IsOffered(options_, card);
+    canvas_.Rect("card " + std::string(StateClass(state)) + (offered ? "" : " idle"), box, 6);
     const std::string name = fmt::format("C{}", index);
     canvas_.Text("h2", x, y, name);
     canvas_.StateSign(state, box.right() - 15, y - 4);
     const double word_room = room - TextWidth(name, {.size = 13, .bold = true}) - 22;
-    if (TextWidth(ToString(state), kSmall) <= word_room) {
-      canvas_.Text(fmt::format("small f-{}", StateClass(state)), box.right() - 26, y, ToString(state),
-                   Anchor::kEnd);
+    const std::string_view word = offered ? ToString(state) : kNotOffered;
+    if (TextWidth(word, kSmall) <= word_room) {
+      canvas_.Text(offered ? fmt::format("small f-{}", StateClass(state)) : "small muted", box.right() - 26,
+                   y, word, Anchor::kEnd);
     }
     if (look_.model) canvas_.Text("model", x, y += 17, Ellipsize(ModelOf(card), kModel, room));
     canvas_.Text("mono", x, y += 16, EllipsizeFront(names_(card.id), kMono, room));
@@ -66,6 +69,28 @@ class CardDrawer {
                    Ellipsize(card.reason, kSmall, room));
     if (used) Band(box);
     canvas_.Close();
+  }
+
+  void Nics(const std::vector<size_t>& all, const Column& column) {
+    const double count = static_cast<double>(column.nics.size());
+    Box box = column.box;
+    box.height = (column.box.height + 4) / count - 4;
+    for (size_t nic : column.nics) {
+      const PciFunction& function = inventory_.functions[nic];
+      const auto number = std::find(all.begin(), all.end(), nic) - all.begin();
+      const double room = box.width - 12;
+      const double x = box.x + 6;
+      canvas_.Open("nics", fmt::format("N{} network card {}{}{}", number, function.address,
+                                       function.rdma.empty() ? "" : "\n", Join(function.rdma, " ")));
+      canvas_.Rect("nic", box, 5);
+      canvas_.Text("model", x, box.y + 14, fmt::format("N{}", number));
+      canvas_.Text("small muted", x, box.y + 27, EllipsizeFront(names_(function.address), kSmall, room));
+      canvas_.Text(
+          "small muted", x, box.y + 40,
+          Ellipsize(function.rdma.empty() ? function.driver : Join(function.rdma, " "), kSmall, room));
+      canvas_.Close();
+      box.y += box.height + 4;
+    }
   }
 
   void Pieces(const Column& column) {
@@ -94,6 +119,11 @@ class CardDrawer {
   }
 
  private:
+  std::string Story(size_t index, bool used) const {
+    return CardStory(inventory_, index) + (used ? "\nin use" : "") +
+           (IsOffered(options_, inventory_.cards[index]) ? "" : "\nnot offered by any resource");
+  }
+
   std::string Address(const Card& card, double room) const {
     return card.address == card.id ? "" : EllipsizeFront(names_(card.address), kMono, room);
   }
@@ -107,17 +137,23 @@ class CardDrawer {
   void Piece(size_t index, const Box& box) {
     const Card& card = inventory_.cards[index];
     const CardState state = StateOf(card);
-    const bool used = in_use_.contains(card.id);
+    const bool used = options_.in_use.contains(card.id);
     const std::string ink = used ? " on-used" : "";
-    canvas_.Open(fmt::format("c{}", index), CardStory(inventory_, index) + (used ? "\nin use" : ""));
-    canvas_.Rect("card " + std::string(StateClass(state)) + (used ? " used" : ""), box, 4);
+    canvas_.Open(fmt::format("c{}", index), Story(index, used));
+    canvas_.Rect("card " + std::string(StateClass(state)) + (used ? " used" : "") +
+                     (IsOffered(options_, card) ? "" : " idle"),
+                 box, 4);
     const std::string name = fmt::format("C{}", index);
     const double y = box.y + box.height / 2 + 4;
     const double name_width = std::max(24.0, TextWidth(name, {.size = 12, .bold = true}));
     canvas_.Text("model" + ink, box.x + 6, y, name);
     const double room = box.width - name_width - 30;
     const std::string id = names_(card.id);
-    if (TextWidth(id, kMono) <= room) canvas_.Text("mono" + ink, box.x + 10 + name_width, y, id);
+    if (TextWidth(id, kMono) <= room) {
+      canvas_.Text("mono" + ink, box.x + 10 + name_width, y, id);
+    } else if (TextWidth(ModelOf(card), kSmall) <= room) {
+      canvas_.Text("small" + ink, box.x + 10 + name_width, y, CleanText(ModelOf(card)));
+    }
     canvas_.StateSign(state, box.right() - 12, box.y + box.height / 2);
     canvas_.Close();
   }
@@ -132,17 +168,19 @@ class CardDrawer {
 
   const Inventory& inventory_;
   const CardLook& look_;
-  const std::set<std::string>& in_use_;
+  const SvgOptions& options_;
   Canvas& canvas_;
   ShortNames names_;
 };
 
 }  // namespace
 
-void DrawColumn(const Inventory& inventory, const Column& column, const CardLook& look,
-                const std::set<std::string>& in_use, Canvas& canvas) {
-  CardDrawer drawer(inventory, look, in_use, canvas);
-  if (column.cards.size() > 1) {
+void DrawColumn(const Inventory& inventory, const std::vector<size_t>& nics, const Column& column,
+                const CardLook& look, const SvgOptions& options, Canvas& canvas) {
+  CardDrawer drawer(inventory, look, options, canvas);
+  if (!column.nics.empty()) {
+    drawer.Nics(nics, column);
+  } else if (column.cards.size() > 1) {
     drawer.Pieces(column);
   } else if (column.cards.size() == 1) {
     drawer.Whole(column.cards.front(), column.box);

@@ -3,17 +3,19 @@
 #ifndef CLEAVE_TOPOLOGY_SVG_CARD_H_
 #define CLEAVE_TOPOLOGY_SVG_CARD_H_
 
-#include <set>
-#include <string>
+#include <cstddef>
+#include <vector>
 
 #include "discovery/inventory.h"
+#include "topology/render_svg.h"
 #include "topology/svg_canvas.h"
 #include "topology/svg_layout.h"
 
 namespace cleave {
 
-void DrawColumn(const Inventory& inventory, const Column& column, const CardLook& look,
-                const std::set<std::string>& in_use, Canvas& canvas);
+// `nics`: all network cards of the picture, by whose order they are called N0, N1, ...
+void DrawColumn(const Inventory& inventory, const std::vector<size_t>& nics, const Column& column,
+                const CardLook& look, const SvgOptions& options, Canvas& canvas);
 
 }  // namespace cleave
 

@@ -2,6 +2,7 @@
 #include "topology/svg_columns.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <map>
@@ -19,17 +20,18 @@
 namespace cleave {
 namespace {
 
-constexpr size_t kMostInOneRow = 8;
-constexpr size_t kMostInARow = 16;
+constexpr double kMostInOneRow = 8;
+constexpr double kMostInARow = 16;
 
 using Range = std::pair<size_t, size_t>;
 using Board = std::pair<std::string, std::string>;  // profile and board
 
 class ColumnMaker {
  public:
-  ColumnMaker(const Inventory& inventory, const Graph& graph)
+  ColumnMaker(const Inventory& inventory, const Graph& graph, const std::vector<size_t>& nics)
       : inventory_(inventory), tree_(graph.tree()), children_(tree_.size()) {
     for (size_t i = 1; i < tree_.size(); ++i) children_[tree_[i].parent].push_back(i);
+    for (const auto& [nic, vertex] : PlaceNics(inventory, graph, nics)) nics_at_[vertex].push_back(nic);
   }
 
   std::vector<Column> Make() {
@@ -46,12 +48,13 @@ class ColumnMaker {
     const Vertex& v = tree_[vertex];
     if (v.kind == VertexKind::kCard) {
       AddCard(static_cast<size_t>(v.card), v.parent);
-    } else if (v.kind == VertexKind::kNumaNode && children_[vertex].empty()) {
+    } else if (v.kind == VertexKind::kNumaNode && children_[vertex].empty() && !nics_at_.contains(vertex)) {
       const NumaNode* node = inventory_.Node(static_cast<int>(ParseInt(v.name).value_or(-1)));
-      if (node != nullptr && !node->cpus.empty())
-        columns_.push_back({.cards = {}, .vertex = vertex, .row = 0, .box = {}});
+      if (node != nullptr && !node->cpus.empty()) columns_.push_back({.vertex = vertex});
     }
     for (size_t child : children_[vertex]) Visit(child);
+    auto nics = nics_at_.find(vertex);
+    if (nics != nics_at_.end()) columns_.push_back({.nics = nics->second, .vertex = vertex});
   }
 
   void AddCard(size_t index, size_t place) {
@@ -65,7 +68,7 @@ class ColumnMaker {
         return;
       }
     }
-    columns_.push_back({.cards = {index}, .vertex = place, .row = 0, .box = {}});
+    columns_.push_back({.cards = {index}, .vertex = place});
   }
 
   size_t Common(size_t a, size_t b) const {
@@ -76,7 +79,8 @@ class ColumnMaker {
 
   const Inventory& inventory_;
   const std::vector<Vertex>& tree_;
-  std::vector<std::vector<size_t>> children_;  // by vertex
+  std::vector<std::vector<size_t>> children_;      // by vertex
+  std::map<size_t, std::vector<size_t>> nics_at_;  // by vertex
   std::vector<Column> columns_;
 };
 
@@ -201,9 +205,12 @@ double TearCost(size_t i, const std::vector<Group>& groups) {
 
 }  // namespace
 
-std::vector<Column> MakeColumns(const Inventory& inventory, const Graph& graph) {
-  return ColumnMaker(inventory, graph).Make();
+std::vector<Column> MakeColumns(const Inventory& inventory, const Graph& graph,
+                                const std::vector<size_t>& nics) {
+  return ColumnMaker(inventory, graph, nics).Make();
 }
+
+double Weight(const Column& column) { return column.nics.empty() ? 1 : 0.5; }
 
 std::vector<Group> MakeGroups(const Inventory& inventory, const Graph& graph,
                               const std::vector<Column>& columns) {
@@ -213,12 +220,17 @@ std::vector<Group> MakeGroups(const Inventory& inventory, const Graph& graph,
   return groups;
 }
 
-std::vector<Range> BreakRows(size_t columns, const std::vector<Group>& groups, bool wired) {
+std::vector<Range> BreakRows(const std::vector<Column>& all, const std::vector<Group>& groups, bool wired) {
+  const size_t columns = all.size();
   if (columns == 0) return {};
-  size_t rows = columns <= kMostInOneRow ? 1 : std::max<size_t>(2, (columns + kMostInARow - 1) / kMostInARow);
+  std::vector<double> width(columns + 1, 0);  // of the columns before this one, in cards
+  for (size_t i = 0; i < columns; ++i) width[i + 1] = width[i] + Weight(all[i]);
+  size_t rows = 1;
+  if (width[columns] > kMostInOneRow)
+    rows = std::max<size_t>(2, static_cast<size_t>(std::ceil(width[columns] / kMostInARow)));
   if (wired && rows > 1) rows += rows % 2;
-  const double even = static_cast<double>(columns) / static_cast<double>(rows);
-  const auto longest = static_cast<size_t>(even * 1.25) + 1;
+  const double even = width[columns] / static_cast<double>(rows);
+  const auto longest = std::floor(even * 1.25) + 1;
   constexpr double kNever = std::numeric_limits<double>::infinity();
   // best[r][i]: the least cost of the first i columns in r rows; from[r][i]: where the last of those rows
   // begins.
@@ -229,8 +241,9 @@ std::vector<Range> BreakRows(size_t columns, const std::vector<Group>& groups, b
   best[0][0] = 0;
   for (size_t r = 1; r <= rows; ++r) {
     for (size_t i = r; i <= columns; ++i) {
-      for (size_t begin = i > longest ? i - longest : 0; begin < i; ++begin) {
-        const double uneven = static_cast<double>(i - begin) - even;
+      for (size_t begin = 0; begin < i; ++begin) {
+        const double uneven = width[i] - width[begin] - even;
+        if (uneven + even > longest) continue;
         const double cost = best[r - 1][begin] + uneven * uneven + tear[i];
         if (cost < best[r][i]) {
           best[r][i] = cost;

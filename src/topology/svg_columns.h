@@ -27,17 +27,22 @@ struct Group {
 };
 
 // In the order of the tree; what has no NUMA node comes last. NUMA nodes without cards are columns, too,
-// unless they are memory only.
-std::vector<Column> MakeColumns(const Inventory& inventory, const Graph& graph);
+// unless they are memory only. Network cards come after the cards of what they hang on: the lowest bridge
+// above them that has cards below, else their NUMA node; those that have neither are left out.
+std::vector<Column> MakeColumns(const Inventory& inventory, const Graph& graph,
+                                const std::vector<size_t>& nics);
 
 // Outer before inner.
 std::vector<Group> MakeGroups(const Inventory& inventory, const Graph& graph,
                               const std::vector<Column>& columns);
 
+// How wide a column is, in cards.
+double Weight(const Column& column);
+
 // First and last columns of each row: rows of about the same length, broken where little is torn apart.
 // `wired`: rows are to come in pairs.
-std::vector<std::pair<size_t, size_t>> BreakRows(size_t columns, const std::vector<Group>& groups,
-                                                 bool wired);
+std::vector<std::pair<size_t, size_t>> BreakRows(const std::vector<Column>& columns,
+                                                 const std::vector<Group>& groups, bool wired);
 
 }  // namespace cleave
 

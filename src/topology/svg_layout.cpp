@@ -31,13 +31,16 @@ constexpr double kPartPad = 9;
 constexpr double kRowGap = 18;
 constexpr double kPieceHead = 26;
 constexpr double kEmptyWidth = 110;
+constexpr double kWidestCard = 200;
+constexpr double kNicWidth = 100;
+constexpr double kNicHeight = 46;
 
 double SideOf(Frame::Kind kind) {
   if (kind == Frame::Kind::kSocket) return kSocketSide;
   return kind == Frame::Kind::kBoard ? kBoardSide : kPanelSide;
 }
 
-CardLook MakeLook(const Inventory& inventory, size_t longest_row, bool in_use) {
+CardLook MakeLook(const Inventory& inventory, double longest_row, bool in_use) {
   CardLook look;
   look.compact = longest_row > 10;
   look.width = longest_row <= 4    ? 168
@@ -55,6 +58,10 @@ CardLook MakeLook(const Inventory& inventory, size_t longest_row, bool in_use) {
     look.reason = look.reason || (!card.reason.empty() && !look.compact);
   }
   look.model = !look.compact || models.size() > 1;
+  for (const std::string& model : models) {
+    const double wide = TextWidth(model, {.size = 12, .bold = true}) + 20;
+    if (!look.compact) look.width = std::max(look.width, std::min(wide, kWidestCard));
+  }
   look.in_use = in_use;
   look.height = 46;
   if (look.model) look.height += 16;
@@ -65,14 +72,17 @@ CardLook MakeLook(const Inventory& inventory, size_t longest_row, bool in_use) {
 
 class Geometry {
  public:
-  Geometry(const Inventory& inventory, const Graph& graph, bool wired, bool in_use)
+  Geometry(const Inventory& inventory, const Graph& graph, const std::vector<size_t>& nics, bool wired,
+           bool in_use)
       : tree_(graph.tree()), names_(inventory) {
-    layout_.columns = MakeColumns(inventory, graph);
+    layout_.columns = MakeColumns(inventory, graph, nics);
     groups_ = MakeGroups(inventory, graph, layout_.columns);
     layout_.column_of.resize(inventory.cards.size());
-    size_t longest = 0;
-    for (const auto& [first, last] : BreakRows(layout_.columns.size(), groups_, wired)) {
-      longest = std::max(longest, last + 1 - first);
+    double longest = 0;
+    for (const auto& [first, last] : BreakRows(layout_.columns, groups_, wired)) {
+      double width = 0;
+      for (size_t i = first; i <= last; ++i) width += Weight(layout_.columns[i]);
+      longest = std::max(longest, width);
       const bool flipped = wired && layout_.rows.size() % 2 == 1;
       layout_.rows.push_back({.first = first, .last = last, .flipped = flipped, .box = {}});
     }
@@ -156,12 +166,14 @@ class Geometry {
   }
 
   double WidthOf(const Column& column) const {
+    if (!column.nics.empty()) return kNicWidth;
     if (column.cards.empty()) return std::min(kEmptyWidth, layout_.look.width);
     return std::max(layout_.look.width, static_cast<double>(PiecesAbreast(column)) * 54 + 12);
   }
 
   double HeightOf(const Column& column) const {
     const CardLook& look = layout_.look;
+    if (!column.nics.empty()) return static_cast<double>(column.nics.size()) * (kNicHeight + 4) - 4;
     if (column.cards.size() < 2) return look.height;
     const size_t abreast = PiecesAbreast(column);
     const size_t down = (column.cards.size() + abreast - 1) / abreast;
@@ -328,8 +340,9 @@ std::vector<double> PlaceRows(Layout& layout, double top, const std::vector<doub
   return lanes;
 }
 
-Layout MakeLayout(const Inventory& inventory, const Graph& graph, bool wired, bool in_use) {
-  return Geometry(inventory, graph, wired, in_use).Make();
+Layout MakeLayout(const Inventory& inventory, const Graph& graph, const std::vector<size_t>& nics, bool wired,
+                  bool in_use) {
+  return Geometry(inventory, graph, nics, wired, in_use).Make();
 }
 
 }  // namespace cleave

@@ -26,12 +26,13 @@ struct Box {
   double center() const { return x + width / 2; }
 };
 
-// One card, the pieces of one, or a NUMA node that holds none.
+// One card, the pieces of one, network cards that hang on the same, or a NUMA node that holds none.
 struct Column {
-  std::vector<size_t> cards;
-  size_t vertex = 0;  // what it hangs on
+  std::vector<size_t> cards = {};
+  std::vector<size_t> nics = {};  // entries of Inventory::functions
+  size_t vertex = 0;              // what it hangs on
   size_t row = 0;
-  Box box;
+  Box box = {};
 };
 
 // A panel or an outline around columns of one row.
@@ -103,8 +104,10 @@ struct Layout {
   size_t lanes() const { return (rows.size() + 1) / 2; }
 };
 
-// All but the vertical places of rows. `wired`: there are wires to be drawn.
-Layout MakeLayout(const Inventory& inventory, const Graph& graph, bool wired, bool in_use);
+// All but the vertical places of rows. `nics`: network cards to be drawn, entries of Inventory::functions.
+// `wired`: there are wires to be drawn.
+Layout MakeLayout(const Inventory& inventory, const Graph& graph, const std::vector<size_t>& nics, bool wired,
+                  bool in_use);
 
 // Puts the rows below `top`, with lanes of these heights between them. Returns the tops of the lanes and, as
 // the last, the bottom of it all.

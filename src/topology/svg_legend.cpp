@@ -75,6 +75,14 @@ class LegendDrawer {
                         },
                         std::string(text)});
     }
+    if (std::any_of(layout.columns.begin(), layout.columns.end(),
+                    [](const Column& column) { return !column.nics.empty(); })) {
+      items_.push_back({24,
+                        [this](double x, double y) {
+                          canvas_.Rect("nic", {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
+                        },
+                        "network card"});
+    }
     if (std::any_of(layout.frames.begin(), layout.frames.end(),
                     [](const Frame& f) { return f.kind == Frame::Kind::kBoard; })) {
       items_.push_back({24,

@@ -64,6 +64,8 @@ constexpr std::string_view kRules =
 .ct .card{fill:$card;stroke:$line}
 .ct .ok{stroke:$ok}.ct .bad{stroke:$bad;fill:$bad-fill}.ct .unsure{stroke:$unsure;fill:$unsure-fill}
 .ct .gone{stroke:$gone;fill:none;stroke-dasharray:4 3}
+.ct .idle{stroke:$gone;fill:$panel;stroke-dasharray:2 3}
+.ct .nic{fill:$panel;stroke:$line;stroke-width:.8}
 .ct .f-ok{fill:$ok}.ct .f-bad{fill:$bad}.ct .f-unsure{fill:$unsure}.ct .f-gone{fill:$gone}
 .ct .glyph{stroke:$card;stroke-width:1.6;fill:none;stroke-linecap:round;stroke-linejoin:round}
 .ct .used{fill:$used}.ct .on-used{fill:$on-used}.ct .mark{font-size:10px;font-weight:600}

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -203,6 +204,31 @@ TEST(Svg, TheSameMachineGivesTheSamePicture) {
   EXPECT_EQ(SvgOf(machine), svg);
   EXPECT_EQ(RenderDot(machine.inventory, machine.MakeGraph()), dot);
   EXPECT_LT(svg.size(), 100000U);
+}
+
+TEST(Svg, NetworkCardsAndWhatIsNotOffered) {
+  Inventory inventory = testing::SmallMachine();
+  testing::AddFunction(inventory, {"pci0000:10", "0000:10:01.0", "0000:12:00.0"}, 0);
+  auto nic = std::find_if(inventory.functions.begin(), inventory.functions.end(),
+                          [](const PciFunction& function) { return function.address == "0000:12:00.0"; });
+  ASSERT_NE(nic, inventory.functions.end());
+  nic->class_code = 0x020000;
+  nic->rdma = {"mlx5_7"};
+  const Graph graph(inventory, {}, Weights{});
+  std::set<std::string> offered;
+  for (const Card& card : inventory.cards) offered.insert(card.id);
+  offered.erase(inventory.cards[2].id);
+  const SvgOptions options = {.title = "", .in_use = {}, .offered = offered};
+  const std::string svg = RenderSvg(inventory, graph, options);
+  ExpectGood(inventory, svg);
+  EXPECT_THAT(svg, AllOf(HasSubstr("N0 network card 0000:12:00.0\nmlx5_7"), HasSubstr(">network card</text>"),
+                         HasSubstr("card ok idle"), HasSubstr("not offered by any resource")));
+  EXPECT_THAT(RenderSvg(inventory, graph, {.title = "", .in_use = {}, .offered = offered, .nics = {}}),
+              Not(HasSubstr("mlx5_7")));
+  const std::string dot = RenderDot(inventory, graph, options);
+  EXPECT_THAT(dot, AllOf(HasSubstr("n0 [label=\"N0 network card\\n12:00.0\\nmlx5_7\""), HasSubstr(" -- n0;"),
+                         HasSubstr("not offered")));
+  EXPECT_THAT(RenderDot(inventory, graph), Not(HasSubstr("not offered")));
 }
 
 TEST(Dot, GraphvizReadsIt) {

@@ -85,7 +85,7 @@ struct Drawn {
 
 Drawn Draw(const Machine& machine) {
   const Graph graph(machine.inventory, machine.links, Weights{});
-  Drawn drawn{MakeLayout(machine.inventory, graph, !machine.links.empty(), true), {}, {}};
+  Drawn drawn{MakeLayout(machine.inventory, graph, {}, !machine.links.empty(), true), {}, {}};
   drawn.wires = MakeWires(graph, drawn.layout);
   const Router router(drawn.layout, drawn.wires);
   const std::vector<double> lanes = PlaceRows(drawn.layout, 50, router.lane_heights());
@@ -187,20 +187,20 @@ TEST(SvgLayout, WiresDoNotRunOnOneAnother) {
 TEST(SvgLayout, RowsAreBrokenBetweenBuses) {
   const Machine machine = Torus();
   const Graph graph(machine.inventory, {}, Weights{});
-  const std::vector<Column> columns = MakeColumns(machine.inventory, graph);
+  const std::vector<Column> columns = MakeColumns(machine.inventory, graph, {});
   const std::vector<Group> groups = MakeGroups(machine.inventory, graph, columns);
-  EXPECT_THAT(BreakRows(64, groups, false),
+  EXPECT_THAT(BreakRows(columns, groups, false),
               ElementsAre(Pair(0, 15), Pair(16, 31), Pair(32, 47), Pair(48, 63)));
-  EXPECT_TRUE(BreakRows(0, {}, true).empty());
-  EXPECT_THAT(BreakRows(8, {}, true), ElementsAre(Pair(0, 7)));
-  EXPECT_EQ(BreakRows(48, {}, false).size(), 3U);
-  EXPECT_EQ(BreakRows(48, {}, true).size(), 4U) << "rows with wires come in pairs";
+  EXPECT_TRUE(BreakRows(std::vector<Column>(0), {}, true).empty());
+  EXPECT_THAT(BreakRows(std::vector<Column>(8), {}, true), ElementsAre(Pair(0, 7)));
+  EXPECT_EQ(BreakRows(std::vector<Column>(48), {}, false).size(), 3U);
+  EXPECT_EQ(BreakRows(std::vector<Column>(48), {}, true).size(), 4U) << "rows with wires come in pairs";
 }
 
 TEST(SvgLayout, EmptyNodesAreShownMemoryIsNot) {
   Inventory inventory = testing::SmallMachine();
   testing::AddNode(inventory, 7, 0);
-  const std::vector<Column> columns = MakeColumns(inventory, Graph(inventory, {}, Weights{}));
+  const std::vector<Column> columns = MakeColumns(inventory, Graph(inventory, {}, Weights{}), {});
   ASSERT_EQ(columns.size(), 9U);
   EXPECT_TRUE(columns[7].cards.empty()) << "NUMA node 3";
   EXPECT_THAT(columns[8].cards, ElementsAre(7U)) << "NUMA node unknown";
