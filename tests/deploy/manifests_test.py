@@ -117,7 +117,7 @@ class Manifests(unittest.TestCase):
         self.assertEqual(annotations["prometheus.io/path"], "/metrics")
 
     def test_bounds(self):
-        self.assertEqual(self.container["resources"]["limits"], {"memory": "32Mi"})
+        self.assertEqual(self.container["resources"]["limits"], {"cpu": "1", "memory": "192Mi"})
         self.assertEqual(self.container["resources"]["requests"], {"cpu": "10m", "memory": "16Mi"})
         self.assertLessEqual(self.pod["terminationGracePeriodSeconds"], 10)
 

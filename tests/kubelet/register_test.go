@@ -175,7 +175,7 @@ func TestReadyOnlyWhenRegistered(t *testing.T) {
 }
 
 // How long a pod has to wait for cleave after the daemon was started.
-func TestStartIsQuick(t *testing.T) {
+func TestStartsAgainAndAgain(t *testing.T) {
 	m := t3k(t)
 	k := harness.StartKubelet(t, harness.KubeletOptions{NUMANodes: 2})
 	for range 5 {

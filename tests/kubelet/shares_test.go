@@ -4,6 +4,8 @@ package kubelet
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -274,8 +276,33 @@ func TestTheLongestList(t *testing.T) {
 	if _, err := harness.RunCleave(t, "check", m, config(most+1)); err == nil {
 		t.Errorf("check allows %d", most+1)
 	}
-	k, _ := start(t, harness.KubeletOptions{}, harness.CleaveOptions{Machine: m, Config: config(most)}, map[string]int64{slot: int64(most)})
+	k, c := start(t, harness.KubeletOptions{}, harness.CleaveOptions{Machine: m, Config: config(most)}, map[string]int64{slot: int64(most)})
 	want(t, "devices", len(k.Held(k.MustAdmit(one(slot, 3)), "c0")), 3)
+	for _, rescan := range []string{"20s", "30s"} {
+		before := len(c.Entries())
+		c.WriteConfig(fmt.Sprintf("rescan = %q\n", rescan) + config(most))
+		c.AwaitEntry("reload", func(harness.Entry) bool {
+			return slices.ContainsFunc(c.Entries()[before:], func(e harness.Entry) bool { return e.Message() == "reloaded" })
+		})
+	}
+	k.Await(slot, harness.All(int64(most)))
+	if peak, limit := c.PeakMemory(), memoryLimit(t); peak > limit*3/4 {
+		t.Errorf("cleave had %d MiB at its peak, the DaemonSet allows %d", peak>>20, limit>>20)
+	}
+}
+
+// In bytes, of the container that the DaemonSet starts.
+func memoryLimit(t *testing.T) int64 {
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "kustomize", "base", "daemonset.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`limits:(?:\s+cpu: \S+)?\s+memory: ([0-9]+)Mi`).FindSubmatch(text)
+	if found == nil {
+		t.Fatal("the DaemonSet limits no memory")
+	}
+	mebibytes, _ := strconv.ParseInt(string(found[1]), 10, 64)
+	return mebibytes << 20
 }
 
 // Where the limit is in the device manager itself: a list of 4 MiB, and one byte more.

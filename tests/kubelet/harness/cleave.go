@@ -285,6 +285,23 @@ func (c *Cleave) Exited() bool {
 	}
 }
 
+// PeakMemory is the most that was ever resident, in bytes.
+func (c *Cleave) PeakMemory() int64 {
+	c.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.command.Process.Pid))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var kibibytes int64
+	if _, after, found := strings.Cut(string(text), "VmHWM:"); found {
+		fmt.Sscan(after, &kibibytes)
+	}
+	if kibibytes == 0 {
+		c.t.Fatalf("no VmHWM: %s", text)
+	}
+	return kibibytes << 10
+}
+
 func (c *Cleave) signal(signal syscall.Signal) {
 	c.t.Helper()
 	if err := c.command.Process.Signal(signal); err != nil {
