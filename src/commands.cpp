@@ -23,6 +23,7 @@
 #include "node_view.h"
 #include "output.h"
 #include "plan_keeper.h"
+#include "policy/choose.h"
 #include "policy/choose_explain.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"

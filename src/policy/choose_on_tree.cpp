@@ -20,7 +20,7 @@ class Digits {
   explicit Digits(const UnitTopology& topology) {
     int used = 64;
     for (const auto& level : topology.subtrees) {
-      int width = static_cast<int>(std::bit_width(level.size()));
+      int width = std::max(1, static_cast<int>(std::bit_width(level.size())));
       if (used + width > 64) {
         ++words_;
         used = 0;

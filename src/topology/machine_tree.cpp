@@ -3,8 +3,6 @@
 
 #include <fmt/core.h>
 
-#include <boost/graph/adjacency_list.hpp>
-#include <boost/graph/breadth_first_search.hpp>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -22,8 +20,6 @@
 
 namespace cleave {
 namespace {
-
-using Tree = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS, Vertex>;
 
 // ACPI: 10 is the node itself, 20 twice as far. Sub-NUMA nodes of one socket are at 11 to 17, other sockets
 // at 20 to 40.
@@ -52,14 +48,18 @@ class Builder {
     }
     for (const Card& card : inventory_.cards) Vote(card);
     for (size_t i = 0; i < inventory_.cards.size(); ++i) AddCard(i);
-    return Finish();
+    return {std::move(tree_), std::move(card_vertex_)};
   }
 
  private:
   size_t Add(VertexKind kind, std::string name, std::optional<size_t> parent) {
-    size_t vertex = boost::add_vertex(Vertex{.kind = kind, .name = std::move(name)}, tree_);
-    if (parent) boost::add_edge(*parent, vertex, tree_);
-    return vertex;
+    Vertex vertex{.kind = kind, .name = std::move(name)};
+    if (parent) {
+      vertex.parent = *parent;
+      vertex.depth = tree_[*parent].depth + 1;
+    }
+    tree_.push_back(std::move(vertex));
+    return tree_.size() - 1;
   }
 
   void AddSocket(const std::vector<int>& ids) {
@@ -133,31 +133,12 @@ class Builder {
     card_vertex_.push_back(vertex);
   }
 
-  MachineTree Finish() {
-    std::vector<size_t> parents(boost::num_vertices(tree_), machine_);
-    std::vector<int> depths(boost::num_vertices(tree_), 0);
-    auto visitor = boost::make_bfs_visitor(
-        std::make_pair(boost::record_predecessors(parents.data(), boost::on_tree_edge()),
-                       boost::record_distances(depths.data(), boost::on_tree_edge())));
-    std::vector<boost::default_color_type> colors(boost::num_vertices(tree_));
-    boost::breadth_first_search(tree_, machine_, boost::color_map(colors.data()).visitor(visitor));
-    MachineTree result;
-    result.card_vertex = std::move(card_vertex_);
-    for (size_t i = 0; i < parents.size(); ++i) {
-      Vertex vertex = std::move(tree_[i]);
-      vertex.parent = parents[i];
-      vertex.depth = depths[i];
-      result.vertices.push_back(std::move(vertex));
-    }
-    return result;
-  }
-
   struct Votes {
     std::set<int> cards;
     std::set<int> bridges;
   };
   const Inventory& inventory_;
-  Tree tree_;
+  std::vector<Vertex> tree_;
   size_t machine_ = 0;
   std::map<int, size_t> nodes_;                                    // by id
   std::map<std::string_view, Votes> votes_;                        // by what stands on top
