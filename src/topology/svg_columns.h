@@ -41,7 +41,7 @@ double Weight(const Column& column);
 
 // First and last columns of each row: rows of about the same length, broken where little is torn apart.
 // `wired`: rows are to come in pairs.
-std::vector<std::pair<size_t, size_t>> BreakRows(const std::vector<Column>& columns,
+std::vector<std::pair<size_t, size_t>> BreakRows(const std::vector<Column>& all,
                                                  const std::vector<Group>& groups, bool wired);
 
 }  // namespace cleave
