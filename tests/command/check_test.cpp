@@ -109,7 +109,7 @@ mounts = [{ host = "" }]
   Result bad = Cleave("check --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(bad.code, 1);
   for (const char* line :
-       {":4:1: 'count'", ":9:1: 'size'", ":13:1: 'shares'", ":15:1: 'name' in [[resource]] is empty",
+       {":4:1: 'count'", ":9:8: 'size'", ":13:1: 'shares'", ":15:1: 'name' in [[resource]] is empty",
         ":19:11: \"dev/x\" must be an absolute path", ":20:20: \"\" must be an absolute path"})
     EXPECT_THAT(bad.err, HasSubstr(dir / "bad.toml" + line));
 }
