@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -58,6 +59,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t most) {
   // To open a device node may do something to the device, so that nothing but a file is opened.
   struct stat st = {};
   if (stat(path.c_str(), &st) != 0) return ErrnoStatus(errno, kNoun);
+  // /dev/null (kernel Documentation/admin-guide/devices.txt) is how one says "no file".
+  if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) return "";
   CLEAVE_RETURN_IF_ERROR(CheckRegular(st, kNoun));
   auto too_long = [&] {
     return absl::ResourceExhaustedError(fmt::format("{}: longer than {} bytes", kNoun, most));

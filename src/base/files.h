@@ -32,8 +32,8 @@ class Fd {
 constexpr size_t kMostOfAFile = size_t{4} * 1024 * 1024;
 
 // All of a file. FAILED_PRECONDITION when it is anything but a regular file: a FIFO or a device would be
-// waited for, or never end. RESOURCE_EXHAUSTED when it has more than `most` bytes. Errors, see also
-// ErrnoStatus(), say why without naming the file. Threads: any.
+// waited for, or never end; /dev/null is empty. RESOURCE_EXHAUSTED when it has more than `most` bytes.
+// Errors, see also ErrnoStatus(), say why without naming the file. Threads: any.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t most = kMostOfAFile);
 
 // The first `limit` bytes of what `fd` is open for, which should be with O_NONBLOCK: something else than the

@@ -62,6 +62,7 @@ TEST(Options, OnlyFilesAreRead) {
     EXPECT_THAT(Cleave("check --profile " + path + machine).err, HasSubstr("not a regular file"));
     EXPECT_THAT(Cleave("plan --root " + path).err, HasSubstr(path + ": cannot be read: not a regular file"));
   }
+  EXPECT_EQ(Cleave("check --config /dev/null" + machine).code, 0);
   EXPECT_THAT(Cleave("plan --root " + (dir / "long.tar")).err, HasSubstr("longer than 268435456 bytes"));
   EXPECT_THAT(Cleave("check --config " + (dir / "links.toml") + machine).err,
               HasSubstr("not a regular file"));
