@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -16,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "base/archive.h"
 #include "base/host_root.h"
+#include "base/recording_root.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "commands.h"
@@ -23,7 +23,11 @@
 #include "config/diagnostics.h"
 #include "config/profile.h"
 #include "discovery/inventory.h"
+#include "discovery/scanner.h"
 #include "node_view.h"
+#include "policy/plan.h"
+#include "server/allocate.h"
+#include "topology/link_sources.h"
 
 namespace cleave {
 namespace {
@@ -32,15 +36,17 @@ constexpr size_t kMostBytes = 4096;  // of one attribute
 constexpr size_t kConfigBytes = 64;  // the standard header of the configuration space
 constexpr int kDeepest = 3;          // folders below a PCI function: class/entry/group
 
+// What is worth having of a machine beyond what this configuration asks of it. All of it is read through
+// `seen`, which notes it.
 class Capture {
  public:
-  explicit Capture(const HostRoot& root) : root_(root) {}
+  Capture(const HostRoot& root, const RecordingRoot& seen) : root_(root), seen_(seen) {}
 
   void Run(const Settings& settings) {
     Numa();
     Functions();
     for (const Profile& profile : settings.profiles) {
-      for (const cleave::Entries& entries : profile.entries) {
+      for (const Entries& entries : profile.entries) {
         if (!entries.class_name.empty()) Class(entries.class_name);
       }
     }
@@ -53,21 +59,13 @@ class Capture {
     for (const std::string& path : root_.Glob("sys/module/*/version")) {
       if (drivers_.contains(Split(path, '/')[2])) File(path, kMostBytes);
     }
-    Mounts();
-  }
-
-  std::vector<ArchiveEntry> Entries() const {
-    std::vector<ArchiveEntry> entries;
-    for (const auto& [path, entry] : entries_) entries.push_back(entry);
-    return entries;
   }
 
  private:
-  void Add(const ArchiveEntry& entry) { entries_.try_emplace(entry.path, entry); }
-
+  void See(const std::string& path) { (void)seen_.Stat(path); }
+  // What cannot be read is left out, unless a profile asked for it.
   void File(const std::string& path, size_t limit) {
-    absl::StatusOr<std::string> text = root_.Read(path, limit);
-    if (text.ok()) Add({path, FileKind::kRegular, *std::move(text)});
+    if (root_.Read(path, 1).ok()) (void)seen_.Read(path, limit);
   }
 
   // Binary windows into the device, and files that act when read or written.
@@ -83,7 +81,7 @@ class Capture {
   void Folder(const std::string& path, int depth) {
     absl::StatusOr<std::vector<std::string>> names = root_.List(path);
     if (!names.ok() || !folders_.insert(path).second) return;
-    Add({path, FileKind::kDirectory, ""});
+    See(path);
     for (const std::string& name : *names) {
       std::string inner = path + "/" + name;
       if (!IsWanted(name) || PciAddress::Parse(name)) continue;
@@ -102,17 +100,13 @@ class Capture {
   }
 
   void Link(const std::string& path, const std::string& target) {
-    Add({path, FileKind::kSymlink, target});
+    See(path);
     std::string name = BaseName(path);
     std::string leads_to = LinkTarget(path, target);
     if (name == "driver") {
       drivers_.insert(BaseName(leads_to));
-      Add({leads_to, FileKind::kDirectory, ""});
     } else if (name == "iommu_group") {
-      Add({leads_to, FileKind::kDirectory, ""});
       File(leads_to + "/type", kMostBytes);
-    } else if (name == "subsystem") {
-      Add({leads_to, FileKind::kDirectory, ""});
     }
   }
 
@@ -120,7 +114,7 @@ class Capture {
   void Tree(const std::string& path, int depth) {
     absl::StatusOr<std::vector<std::string>> names = root_.List(path);
     if (!names.ok()) return;
-    Add({path, FileKind::kDirectory, ""});
+    See(path);
     for (const std::string& name : *names) {
       std::string inner = path + "/" + name;
       absl::StatusOr<FileInfo> info = root_.Stat(inner);
@@ -159,7 +153,7 @@ class Capture {
         Folder(path, 0);
         continue;
       }
-      Add({path, FileKind::kSymlink, *target});
+      See(path);
       Folder(LinkTarget(path, *target), 0);
     }
   }
@@ -169,7 +163,7 @@ class Capture {
     for (const std::string& path : root_.Glob("sys/class/" + name + "/*")) {
       absl::StatusOr<std::string> target = root_.ReadLink(path);
       if (!target.ok()) continue;
-      Add({path, FileKind::kSymlink, *target});
+      See(path);
       std::string folder = LinkTarget(path, *target);
       Folder(folder, 1);
       absl::StatusOr<std::string> uevent = root_.Read(folder + "/uevent");
@@ -184,43 +178,56 @@ class Capture {
     size_t slash = node.rfind('/');
     // A node directly under /dev stands alone; in a folder of its own its neighbours (by-id) belong to it.
     if (slash == std::string::npos || node.find('/') == slash) {
-      if (root_.Exists(node)) Add({node, FileKind::kRegular, ""});
+      See(node);
       return;
     }
     std::string folder = node.substr(0, slash);
     for (const char* pattern : {"/*", "/*/*"}) {
-      for (const std::string& path : root_.Glob(folder + pattern)) {
-        absl::StatusOr<std::string> target = root_.ReadLink(path);
-        absl::StatusOr<FileInfo> info = root_.Stat(path);
-        if (target.ok()) {
-          Add({path, FileKind::kSymlink, *target});
-        } else if (info.ok()) {
-          bool is_folder = info->kind == FileKind::kDirectory;
-          Add({path, is_folder ? FileKind::kDirectory : FileKind::kRegular, ""});
-        }
-      }
+      for (const std::string& path : root_.Glob(folder + pattern)) See(path);
     }
-  }
-
-  // Only huge page mounts; the rest is nobody's business.
-  void Mounts() {
-    absl::StatusOr<std::string> mounts = root_.Read("proc/mounts");
-    if (!mounts.ok()) return;
-    std::string kept;
-    for (const std::string& line : Split(*mounts, '\n')) {
-      std::vector<std::string> fields = Split(line, ' ');
-      if (fields.size() < 3 || fields[2] != "hugetlbfs") continue;
-      kept += line + "\n";
-      Add({NormalPath(fields[1]), FileKind::kDirectory, ""});
-    }
-    Add({"proc/mounts", FileKind::kRegular, kept});
   }
 
   const HostRoot& root_;
-  std::map<std::string, ArchiveEntry> entries_;
+  const RecordingRoot& seen_;
   std::set<std::string> folders_;
   std::set<std::string> drivers_;
 };
+
+// Asks what the commands and the daemon ask, so that all of it is noted: with the settings as they are, and
+// with all profiles there are, so that others may try theirs.
+void LookAround(const RecordingRoot& seen, Settings settings, const std::string& node) {
+  for (bool all : {false, true}) {
+    if (all) {
+      for (const Profile& profile : settings.profiles) settings.config.profiles.push_back(profile.name);
+    }
+    Settings own = settings;
+    KeepLinksOf(node, own.config);
+    Scanner scanner(seen, own, {.all_functions = true});
+    Inventory inventory = scanner.Scan(Scanner::Clock::now());
+    Diagnostics ignored;  // a machine that contradicts the settings is what one captures
+    Plan plan = PlanFrom(own, ReadLinkTexts(own.config, &seen), std::move(inventory), node, ignored);
+    if (ignored.ok()) (void)FindRefusals(plan, seen);
+  }
+}
+
+// The table of mounts with the huge pages alone; the rest is nobody's business.
+void KeepMounts(const HostRoot& root, const RecordingRoot& seen, std::vector<ArchiveEntry>& entries) {
+  std::set<std::string> points = seen.huge_mounts();
+  absl::StatusOr<std::string> mounts = root.Read("proc/mounts");
+  std::string kept;
+  for (const std::string& line : Split(mounts.value_or(""), '\n')) {
+    std::vector<std::string> fields = Split(line, ' ');
+    if (fields.size() < 3 || fields[2] != "hugetlbfs") continue;
+    kept += line + "\n";
+    (void)seen.Stat(fields[1]);
+    points.erase(fields[1]);
+  }
+  // A mount that the table of this root does not have, because it is another container's.
+  for (const std::string& point : points) kept += "hugetlbfs " + point + " hugetlbfs rw 0 0\n";
+  entries = seen.Entries();
+  std::erase_if(entries, [](const ArchiveEntry& entry) { return entry.path.starts_with("proc/mounts"); });
+  if (mounts.ok() || !points.empty()) entries.push_back({"proc/mounts", FileKind::kRegular, kept});
+}
 
 // machine for /tmp/machine.tar.zst
 std::string TopName(const std::string& file) {
@@ -246,9 +253,15 @@ int RunCapture(const NodeOptions& options, const std::string& file) {
       LoadSettings({options.config_file, options.profile_dirs, options.profile_files}, diagnostics);
   for (const Diagnostic& error : diagnostics.errors()) fmt::print(stderr, "{}\n", ToString(error));
   if (!diagnostics.ok()) return 1;
-  Capture capture(**root);
-  capture.Run(settings);
-  std::vector<ArchiveEntry> entries = capture.Entries();
+  RecordingRoot seen(**root);
+  LookAround(seen, settings, options.node_name.empty() ? HostName() : options.node_name);
+  Capture(**root, seen).Run(settings);
+  std::vector<ArchiveEntry> entries;
+  KeepMounts(**root, seen, entries);
+  if (entries.empty()) {
+    return fail(absl::NotFoundError(
+        fmt::format("{}: there is nothing of a machine in it, no sys, proc or dev", options.root)));
+  }
   bool to_stdout = file == "-";
   absl::Status status =
       WriteArchive(to_stdout ? "/dev/stdout" : file, to_stdout ? "machine" : TopName(file), entries);

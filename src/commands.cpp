@@ -180,8 +180,14 @@ int RunCheck(const CheckOptions& options) {
   CheckListSizes(view->plan, view->diagnostics);
   const bool serves = view->diagnostics.ok();
   for (const Resource& resource : view->plan.resources) {
-    for (const Diagnostic& one : FindUnanswered(view->plan, resource))
-      view->diagnostics.Error(one.pos, one.message);
+    for (const Diagnostic& one : FindUnanswered(view->plan, resource)) {
+      // A name that nobody knows has no value either; that was said.
+      const std::vector<Diagnostic> said = view->diagnostics.errors();
+      bool twice = std::any_of(said.begin(), said.end(), [&](const Diagnostic& other) {
+        return ToString(other.pos) == ToString(one.pos);
+      });
+      if (!twice) view->diagnostics.Error(one.pos, one.message);
+    }
   }
   const bool answers = view->diagnostics.ok();
   for (const Diagnostic& one : view->plan.refused) view->diagnostics.Error(one.pos, one.message);

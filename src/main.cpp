@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <system_error>
@@ -26,28 +28,47 @@ namespace {
 
 constexpr int kUsage = 2;
 
+std::string NotEmpty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
+
+// A directory that may still come, but not where a file is in its way.
+std::string MayBeDirectory(const std::string& text) {
+  std::error_code error;
+  std::filesystem::path path;
+  for (const std::filesystem::path& part : std::filesystem::path(text)) {
+    path /= part;
+    if (std::filesystem::exists(path, error) && !std::filesystem::is_directory(path, error))
+      return path.string() + " is not a directory";
+  }
+  return NotEmpty(text);
+}
+
 // The options that every command has.
 void AddNodeOptions(CLI::App& command, cleave::NodeOptions& node) {
   command
       .add_option("--config", node.config_file,
                   "The operator's file (default /etc/cleave/cleave.toml, if it exists)")
+      ->check(NotEmpty)
       ->type_name("FILE");
   command
       .add_option("--profile-dir", node.profile_dirs,
                   "A directory of profiles that add to or replace the shipped ones")
+      ->check(NotEmpty)
       ->type_name("DIR")
       ->allow_extra_args(false);
   command.add_option("--profile", node.profile_files, "One more profile; may be given several times")
+      ->check(NotEmpty)
       ->type_name("FILE")
       ->allow_extra_args(false);
   command
       .add_option("--root", node.root,
                   "The host's file system: a directory, or an archive made by 'cleave capture'")
+      ->check(NotEmpty)
       ->type_name("DIR|ARCHIVE")
       ->capture_default_str();
   command
       .add_option("--node-name", node.node_name,
                   "The name that 'nodes' in cleave.toml are matched with (default: the host's)")
+      ->check(NotEmpty)
       ->type_name("NAME");
 }
 
@@ -76,14 +97,17 @@ int Run(int argc, char** argv) {
   serve
       ->add_option("--cdi-dir", serve_options.cdi_dir,
                    "Where CDI files are written, when a resource asks for them")
+      ->check(MayBeDirectory)
       ->type_name("DIR")
       ->capture_default_str();
   serve->add_option("--kubelet-dir", serve_options.kubelet_dir, "The kubelet's directory")
+      ->check(MayBeDirectory)
       ->type_name("DIR")
       ->capture_default_str();
   serve
       ->add_option("--http", serve_options.http_address,
                    "HOST:PORT for /metrics, /healthz and /readyz (default: as in cleave.toml, else none)")
+      ->check(NotEmpty)
       ->check(
           [](const std::string& text) { return cleave::MessageOf(cleave::ParseHttpAddress(text).status()); })
       ->type_name("ADDRESS");
@@ -104,6 +128,7 @@ int Run(int argc, char** argv) {
   check
       ->add_option("--kubelet-dir", check_options.kubelet_dir,
                    "The kubelet's directory, for the length of socket paths")
+      ->check(MayBeDirectory)
       ->type_name("DIR")
       ->capture_default_str();
 
@@ -126,11 +151,13 @@ int Run(int argc, char** argv) {
       ->add_option("--in-use", topology_options.in_use,
                    "Cards to be marked in the picture, ids with commas between")
       ->delimiter(',')
+      ->check(NotEmpty)
       ->type_name("IDS")
       ->needs(svg);
   topology
       ->add_option("--kubelet-dir", topology_options.kubelet_dir,
                    "Marks the cards that pods hold, as this kubelet says")
+      ->check(MayBeDirectory)
       ->type_name("DIR")
       ->needs(svg);
   CLI::Option* output = topology->get_option("--output");
@@ -153,18 +180,21 @@ int Run(int argc, char** argv) {
       ->add_option("--available", prefer_options.available,
                    "Device ids to choose from, with commas between (default: all healthy ones)")
       ->delimiter(',')
+      ->check(NotEmpty)
       ->type_name("IDS")
       ->allow_extra_args(false);
   prefer
       ->add_option("--must-include", prefer_options.must_include,
                    "Device ids that must be chosen, with commas between")
       ->delimiter(',')
+      ->check(NotEmpty)
       ->type_name("IDS")
       ->allow_extra_args(false);
 
   prefer
       ->add_option("--budget", prefer_options.budget,
                    "Search steps before the best so far is taken (default: about 3 ms worth)")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
       ->type_name("STEPS");
 
   cleave::NodeOptions capture_options;
@@ -176,6 +206,7 @@ int Run(int argc, char** argv) {
       ->add_option("file", capture_file,
                    "Where to write it: FILE.tar.zst, .tar.gz or .tar, or - for standard output (zstd)")
       ->required()
+      ->check(NotEmpty)
       ->type_name("FILE");
 
   CLI::App* demo = app.add_subcommand(

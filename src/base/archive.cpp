@@ -6,11 +6,9 @@
 #include <dlfcn.h>
 #include <fmt/core.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
-#include <ios>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/files.h"
 #include "base/host_root.h"
 #include "base/memory_root.h"
 #include "base/status.h"
@@ -41,6 +40,7 @@ struct Library {
   F(archive_read_next_header)                \
   F(archive_read_data)                       \
   F(archive_read_free)                       \
+  F(archive_errno)                           \
   F(archive_error_string)                    \
   F(archive_entry_pathname)                  \
   F(archive_entry_hardlink)                  \
@@ -124,6 +124,10 @@ absl::Status AddEntry(const Library& lib, archive* in, archive_entry* entry, Mem
   if (normal.empty()) return absl::OkStatus();  // "./"
   std::string first = normal.substr(0, normal.find('/'));
   if (top.empty()) top = first;
+  if (first == "sys" || first == "dev" || first == "proc") {
+    return absl::InvalidArgumentError(
+        fmt::format("holds {} at its top, where one folder should be that is the root", first));
+  }
   if (first != top) {
     return absl::InvalidArgumentError(
         fmt::format("holds {} and {} at its top, where one folder should be that is the root", top, first));
@@ -189,10 +193,9 @@ absl::StatusOr<std::unique_ptr<MemoryRoot>> ReadArchiveBytes(std::string_view by
 }
 
 absl::StatusOr<std::unique_ptr<HostRoot>> ReadArchive(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(path + ": cannot be opened");
-  std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return ReadArchiveBytes(bytes, path);
+  absl::StatusOr<std::string> bytes = ReadFile(path, kMostBytes);
+  if (!bytes.ok()) return Annotate(bytes.status(), path);
+  return ReadArchiveBytes(*bytes, path);
 }
 
 absl::Status WriteArchive(const std::string& path, const std::string& top,
@@ -210,7 +213,11 @@ absl::Status WriteArchive(const std::string& path, const std::string& top,
     const char* filter = path.ends_with(".gz") ? "gzip" : "zstd";
     CLEAVE_RETURN_IF_ERROR(check(lib->archive_write_add_filter_by_name(out.get(), filter)));
   }
-  CLEAVE_RETURN_IF_ERROR(check(lib->archive_write_open_filename(out.get(), path.c_str())));
+  // Its own text names the file and not the reason.
+  if (lib->archive_write_open_filename(out.get(), path.c_str()) < ARCHIVE_OK) {
+    const int error = lib->archive_errno(out.get());
+    return ErrnoStatus(error > 0 ? error : EIO, path + ": cannot be written");
+  }
   for (const ArchiveEntry& item : entries) {
     entry.reset(lib->archive_entry_new());
     lib->archive_entry_set_pathname(entry.get(), (top + "/" + item.path).c_str());

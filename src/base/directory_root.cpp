@@ -27,27 +27,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/files.h"
 #include "base/host_root.h"
 #include "base/status.h"
 
 namespace cleave {
 namespace {
-
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  ~Fd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-  bool ok() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 std::string Shown(std::string_view path) { return "/" + NormalPath(path); }
 
@@ -154,21 +139,7 @@ absl::StatusOr<std::string> DirectoryRoot::Read(std::string_view path, size_t li
   // Something else may have come in its place since: O_NONBLOCK keeps a FIFO from stopping us.
   Fd fd(OpenBeneath(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   if (!fd.ok()) return ErrnoStatus(errno, Shown(path));
-  struct stat st = {};
-  if (fstat(fd.get(), &st) != 0) return ErrnoStatus(errno, Shown(path));
-  if (!S_ISREG(st.st_mode)) return absl::FailedPreconditionError(Shown(path) + ": not a regular file");
-  std::string text;
-  while (text.size() < limit) {
-    size_t old = text.size();
-    size_t want = std::min<size_t>(limit - old, old == 0 ? 512 : 16384);
-    text.resize(old + want);
-    ssize_t got = read(fd.get(), text.data() + old, want);
-    if (got < 0 && errno == EINTR) got = 0, text.resize(old);
-    if (got < 0) return ErrnoStatus(errno, Shown(path));
-    text.resize(old + static_cast<size_t>(got));
-    if (got == 0) break;
-  }
-  return text;
+  return ReadRegular(fd.get(), limit, Shown(path));
 }
 
 absl::StatusOr<std::vector<std::string>> DirectoryRoot::List(std::string_view path) const {

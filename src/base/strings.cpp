@@ -91,7 +91,8 @@ bool GlobMatch(const std::string& pattern, const std::string& text) {
 
 std::string Nearest(std::string_view word, const std::vector<std::string>& candidates) {
   std::string best;
-  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
+  // Two slips in a word of three letters make another word.
+  size_t best_distance = std::min(std::max<size_t>(2, word.size() / 3), word.size() / 2) + 1;
   for (const std::string& candidate : candidates) {
     size_t distance = EditDistance(word, candidate);
     if (distance < best_distance) {

@@ -2,9 +2,11 @@
 #include "config/check_names.h"
 
 #include <fmt/core.h>
+#include <re2/re2.h>
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -46,15 +48,24 @@ class Names {
 
   Names With(const std::string& name) const {
     Names names = *this;
-    names.known_.insert(name);
+    names.Add({name});
     return names;
   }
+
+  // The same, where only names of `others` are suggested.
+  Names Suggesting(const Names& others) const {
+    Names names = *this;
+    names.suggested_ = others.known_;
+    return names;
+  }
+
+  bool Has(const std::string& name) const { return known_.contains(name); }
 
   // The same, and what is known of a container.
   Names InContainer() const {
     Names names = *this;
-    names.known_.insert(ContainerNames().begin(), ContainerNames().end());
-    names.known_.insert("nodes.*");
+    names.Add(ContainerNames());
+    names.Add({"nodes.*"});
     names.in_container_ = true;
     return names;
   }
@@ -78,8 +89,9 @@ class Names {
     constexpr std::string_view kSum = "sum.";
     if (in_container_ && name.starts_with(kSum))
       return CheckName(name.substr(kSum.size()), pos, what, diagnostics);
+    const std::set<std::string>& suggested = suggested_.empty() ? known_ : suggested_;
     diagnostics.Error(pos, fmt::format("no {} is called '{}'{}", what, name,
-                                       DidYouMean(name, {known_.begin(), known_.end()})));
+                                       DidYouMean(name, {suggested.begin(), suggested.end()})));
   }
 
  private:
@@ -92,7 +104,13 @@ class Names {
     for (const NodeSpec& node : entries.nodes) known_.insert("nodes." + node.role);
   }
 
+  void Add(const std::vector<std::string>& more) {
+    known_.insert(more.begin(), more.end());
+    if (!suggested_.empty()) suggested_.insert(more.begin(), more.end());
+  }
+
   std::set<std::string> known_;
+  std::set<std::string> suggested_;  // empty: all that are known
   bool in_container_ = false;
 };
 
@@ -140,11 +158,38 @@ void CheckSpec(const ResourceSpec& spec, const Names& names, Diagnostics& diagno
   if (spec.shares.otherwise) names.Check(*spec.shares.otherwise, diagnostics);
   for (const ShareNumbers::OfCard& one : spec.shares.of_cards) names.Check(one.number, diagnostics);
   if (spec.unit == UnitKind::kShare && spec.memory != "memory")
-    names.CheckName(spec.memory, spec.pos, "attribute", diagnostics);
-  for (const std::string& name : spec.group_by) {
-    if (name != "links") names.CheckName(name, spec.pos, "attribute", diagnostics);
-  }
+    names.CheckName(spec.memory, spec.memory_pos, "attribute", diagnostics);
+  const Names groups = names.With("links");
+  for (const std::string& name : spec.group_by)
+    groups.CheckName(name, spec.group_by_pos, "attribute", diagnostics);
+  // Who mistook the name may well have meant "links".
+  bool others = std::all_of(spec.group_by.begin(), spec.group_by.end(),
+                            [&](const std::string& name) { return names.Has(name); });
+  if (spec.min_width_pos && others)
+    diagnostics.Error(*spec.min_width_pos, "'min_width' in [[resource]] is for group_by = \"links\"");
   CheckContainer(spec.container, names, diagnostics);
+}
+
+// A number that a driver gives its cards as they come: name = "x([0-9]+)".
+bool IsOrdinal(const Attribute& attribute) {
+  return std::any_of(attribute.rules.begin(), attribute.rules.end(), [](const AttributeRule& rule) {
+    return rule.source == AttributeSource::kName &&
+           re2::RE2::PartialMatch(rule.match, R"([(](\[0-9\]|\\d)[+*][)])");
+  });
+}
+
+// Cards of the bus have an address, which stays; others may have nothing but their number.
+void CheckId(const TextTemplate& id, const Entries& entries, Diagnostics& diagnostics) {
+  if (!entries.pci) return;
+  const std::vector<std::string> names = id.Placeholders();
+  for (const Attribute& attribute : entries.attributes) {
+    if (!IsOrdinal(attribute) || std::find(names.begin(), names.end(), attribute.name) == names.end())
+      continue;
+    diagnostics.Error(id.pos,
+                      fmt::format("'{{{}}}' is no part of an id: the driver numbers its cards anew after a "
+                                  "reset; '{{pci.address}}' stays",
+                                  attribute.name));
+  }
 }
 
 void CheckAttributes(const Profile& profile, const Entries& entries, Diagnostics& diagnostics) {
@@ -189,6 +234,7 @@ void CheckEntries(const Profile& profile, const Entries& entries, Diagnostics& d
     settings.Check(need.when, diagnostics);
   }
   names.CheckEntry(entries.id, diagnostics);
+  CheckId(entries.id, entries, diagnostics);
   names.Check(entries.address, diagnostics);
   for (const std::vector<TextTemplate>* list : {&entries.piece_of, &entries.board}) {
     for (const TextTemplate& text : *list) names.CheckEntry(text, diagnostics);
@@ -203,13 +249,6 @@ void CheckEntries(const Profile& profile, const Entries& entries, Diagnostics& d
     names.Check(rule.reason, diagnostics);
   }
   CheckAttributes(profile, entries, diagnostics);
-}
-
-bool Same(const Condition& a, const Condition& b) {
-  return std::equal(a.tests.begin(), a.tests.end(), b.tests.begin(), b.tests.end(),
-                    [](const AttributeTest& one, const AttributeTest& other) {
-                      return one.name == other.name && one.patterns == other.patterns;
-                    });
 }
 
 // Two resources that are wanted at the same time, over the same cards, with the same name.
@@ -238,13 +277,28 @@ void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
     names.Check(check.read, diagnostics);
     names.Check(check.when, diagnostics);
   }
-  for (const ResourceSpec& spec : profile.resources) CheckSpec(spec, names, diagnostics);
+  for (const ResourceSpec& spec : profile.resources) CheckResource(spec, {&profile}, diagnostics);
   CheckTwice(profile, diagnostics);
 }
 
 void CheckResource(const ResourceSpec& spec, const std::vector<const Profile*>& profiles,
                    Diagnostics& diagnostics) {
-  CheckSpec(spec, Names(profiles), diagnostics);
+  // What another vendor's cards have is no help: names of those profiles are suggested that know most others.
+  std::vector<const Profile*> nearest;
+  size_t fewest = SIZE_MAX;
+  for (const Profile* profile : profiles) {
+    Diagnostics own;
+    CheckSpec(spec, Names({profile}), own);
+    const size_t errors = own.errors().size();
+    if (errors < fewest) nearest.clear();
+    fewest = std::min(fewest, errors);
+    if (errors == fewest) nearest.push_back(profile);
+  }
+  CheckSpec(spec, Names(profiles).Suggesting(Names(nearest)), diagnostics);
+  if (!spec.id) return;
+  for (const Profile* profile : profiles) {
+    for (const Entries& entries : profile->entries) CheckId(*spec.id, entries, diagnostics);
+  }
 }
 
 void CheckTests(const Condition& condition, const std::vector<const Profile*>& profiles,

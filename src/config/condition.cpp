@@ -115,4 +115,11 @@ bool Condition::Holds(const Lookup& lookup) const {
                      [&](const AttributeTest& test) { return Matches(test, lookup(test.name)); });
 }
 
+bool Same(const Condition& a, const Condition& b) {
+  return std::equal(a.tests.begin(), a.tests.end(), b.tests.begin(), b.tests.end(),
+                    [](const AttributeTest& one, const AttributeTest& other) {
+                      return one.name == other.name && one.patterns == other.patterns;
+                    });
+}
+
 }  // namespace cleave

@@ -45,6 +45,9 @@ struct Condition {
   bool Holds(const Lookup& lookup) const;
 };
 
+// The same tests, wherever they were written.
+bool Same(const Condition& a, const Condition& b);
+
 // One test alone.
 bool Matches(const AttributeTest& test, const std::optional<AttributeValue>& value);
 

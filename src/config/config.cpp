@@ -85,7 +85,17 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
   links.source = source.value_or("");
   links.path = BesideFile(reader.String("path").value_or(""), file);
   links.kind = reader.String("kind").value_or(links.kind);
-  reader.Tables("between", [&](const toml::table& item) {
+  const toml::node* between = reader.Node("between");
+  const toml::array* pairs = between == nullptr ? nullptr : between->as_array();
+  const bool tables = pairs != nullptr && std::all_of(pairs->begin(), pairs->end(),
+                                                      [](const toml::node& item) { return item.is_table(); });
+  if (between != nullptr && !tables) {
+    links.broken = true;
+    reader.ErrorAt(
+        "between",
+        "'between' in [[links]] must be a list of tables: between = [{ from = \"CARD\", to = \"CARD\" }]");
+  }
+  auto read_pair = [&](const toml::table& item) {
     TableReader pair_reader(item, "between of [[links]]", file, diagnostics);
     LinkSource::Pair pair;
     pair.from = pair_reader.String("from").value_or("");
@@ -97,7 +107,8 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
     if (pair.width <= 0) pair_reader.ErrorAt("width", "the width of a link must be more than 0");
     pair_reader.Finish();
     links.pairs.push_back(std::move(pair));
-  });
+  };
+  if (tables) reader.Tables("between", read_pair);
   links.nodes = reader.Patterns("nodes");
   reader.Finish();
   return links;
@@ -120,6 +131,7 @@ void ParseProfileSettings(const toml::table& table, const std::string& file, Con
     const toml::table* inner = reader.Table(name);
     if (inner == nullptr) continue;
     config.settings_pos[name] = reader.PosOfKey(name);
+    config.settings.try_emplace(name);  // so that the name is looked at
     TableReader one(*inner, fmt::format("[profile.{}]", name), file, diagnostics);
     for (auto&& [setting, value] : *inner) {
       std::string setting_name(setting.str());
@@ -152,8 +164,13 @@ Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& 
   TableReader reader(table, "cleave.toml", file, diagnostics);
   config.profiles = reader.Strings("profiles");
   config.profiles_pos = reader.PosOfKey("profiles");
-  for (const std::string& dir : reader.Strings("profile_dirs"))
-    config.profile_dirs.push_back(BesideFile(dir, file));
+  config.profile_dirs_pos = reader.PosOfKey("profile_dirs");
+  for (const std::string& dir : reader.Strings("profile_dirs")) {
+    if (dir.empty())
+      reader.ErrorAt("profile_dirs", "'profile_dirs' in cleave.toml holds the empty name of a directory");
+    else
+      config.profile_dirs.push_back(BesideFile(dir, file));
+  }
   config.drop = reader.Patterns("drop");
   reader.Tables("exclude", [&](const toml::table& item) {
     // Read as the value of a key, so that the tests keep their positions.

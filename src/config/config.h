@@ -56,6 +56,7 @@ struct Config {
   std::chrono::milliseconds rescan{
       5000};  // how often the machine is looked at when it says nothing; 1 s to 1 h
   SourcePos profiles_pos;
+  SourcePos profile_dirs_pos;
 };
 
 // Reads cleave.toml. `file` names it in errors; relative paths in it start at the file's directory.

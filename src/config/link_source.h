@@ -22,6 +22,7 @@ struct LinkSource {
   std::vector<Pair> pairs;         // with source = "toml": between
   std::vector<std::string> nodes;  // shell patterns for names of nodes; empty: every node
   bool of_profile = false;         // brought by a profile in use: not a word where there is nothing to read
+  bool broken = false;             // 'between' makes no sense, which was said
   SourcePos pos;
 };
 

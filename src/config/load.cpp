@@ -160,13 +160,17 @@ void ReadProfile(const std::string& path, std::vector<NamedText>& profiles, Diag
   }
 }
 
-void ReadProfileDir(const std::string& dir, std::vector<NamedText>& profiles, Diagnostics& diagnostics) {
+// `pos`: where the directory is named; none: on the command line.
+void ReadProfileDir(const std::string& dir, const SourcePos* pos, std::vector<NamedText>& profiles,
+                    Diagnostics& diagnostics) {
   std::error_code error;
   std::vector<std::string> paths;
   for (const auto& entry : std::filesystem::directory_iterator(dir, error)) {
     if (entry.path().extension() == ".toml") paths.push_back(entry.path().string());
   }
-  if (error) diagnostics.Error({dir, 0, 0}, "profiles cannot be read: " + error.message());
+  const std::string problem = "profiles cannot be read: " + error.message();
+  if (error && pos == nullptr) diagnostics.Error({dir, 0, 0}, problem);
+  if (error && pos != nullptr) diagnostics.Error(*pos, fmt::format("{}: {}", dir, problem));
   std::sort(paths.begin(), paths.end());
   for (const std::string& path : paths) ReadProfile(path, profiles, diagnostics);
 }
@@ -204,8 +208,9 @@ Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics) {
     diagnostics.Error({file, 0, 0}, MessageOf(text.status()));
   Config config = ParseConfig(text.value_or(""), file, diagnostics);
   std::vector<NamedText> profiles;
-  for (const std::string& dir : config.profile_dirs) ReadProfileDir(dir, profiles, diagnostics);
-  for (const std::string& dir : options.profile_dirs) ReadProfileDir(dir, profiles, diagnostics);
+  for (const std::string& dir : config.profile_dirs)
+    ReadProfileDir(dir, &config.profile_dirs_pos, profiles, diagnostics);
+  for (const std::string& dir : options.profile_dirs) ReadProfileDir(dir, nullptr, profiles, diagnostics);
   for (const std::string& path : options.profile_files) ReadProfile(path, profiles, diagnostics);
   Settings settings = Assemble(std::move(config), profiles, diagnostics);
   // Who names a file wants it: a profile is written by trial.

@@ -53,11 +53,12 @@ HealthCheck ParseHealth(const toml::table& table, const std::string& file, Diagn
   check.match = reader.Regex("match").value_or("");
   check.below = reader.String("below").value_or("");
   check.above = reader.String("above").value_or("");
-  int questions = (check.is.empty() ? 0 : 1) + (check.is_not.empty() ? 0 : 1) + (check.must_change ? 1 : 0) +
+  const bool asks_change = reader.Has("must");  // also when it is written wrong, which was said
+  int questions = (check.is.empty() ? 0 : 1) + (check.is_not.empty() ? 0 : 1) + (asks_change ? 1 : 0) +
                   (check.below.empty() ? 0 : 1) + (check.above.empty() ? 0 : 1);
   if (questions != 1)
     reader.Error(reader.Pos(), "[[health]] needs exactly one of is, not, must, below, above");
-  if (check.must_change != (check.within.count() > 0)) {
+  if (asks_change != (check.within.count() > 0)) {
     reader.Error(reader.Pos(), "[[health]]: must = \"change\" and within = \"4s\" go together");
   }
   check.strikes = static_cast<int>(reader.Int("strikes", 1, 1000).value_or(check.strikes));
@@ -171,7 +172,7 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
   if (table.empty() && !had_errors && !diagnostics.ok()) return profile;  // the syntax error says it all
   TableReader reader(table, "the profile", file, diagnostics);
   std::optional<int64_t> schema = reader.Int("schema", kSchema, kSchema);
-  if (!schema && !reader.Has("schema")) reader.Error({file, 0, 0}, "the profile needs schema = 1");
+  if (!schema && !reader.Has("schema")) reader.Error({file, 1, 1}, "the profile needs schema = 1");
   profile.name = reader.String("name").value_or("");
   if (!IsIdentifier(profile.name))
     reader.ErrorAt("name", "the profile needs a 'name': small letters, digits, _ and -");
@@ -208,7 +209,7 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
   bool only_counts = !profile.resources.empty() &&
                      std::all_of(profile.resources.begin(), profile.resources.end(),
                                  [](const ResourceSpec& spec) { return spec.unit == UnitKind::kCount; });
-  if (!reader.Has("entries") && !only_counts) reader.Error({file, 0, 0}, "the profile needs [entries]");
+  if (!reader.Has("entries") && !only_counts) reader.Error({file, 1, 1}, "the profile needs [entries]");
   reader.Finish();
   return profile;
 }

@@ -240,6 +240,10 @@ void ParseNodes(const toml::table& table, TableReader& reader, Entries& entries)
 // What an entry is: exactly one of class, path, usb and count, or pci alone.
 void ParseWhatItIs(TableReader& reader, Entries& entries) {
   entries.class_name = reader.String("class").value_or("");
+  if (entries.class_name.find('/') != std::string::npos || entries.class_name.starts_with('.'))
+    reader.ErrorAt("class",
+                   fmt::format("'class' of [entries] is the name of a folder in /sys/class, not \"{}\"",
+                               entries.class_name));
   entries.paths = reader.Templates("path");
   for (const TextTemplate& path : entries.paths) {
     if (!path.source().starts_with('/') && !path.source().starts_with('{'))

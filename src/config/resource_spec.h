@@ -121,6 +121,9 @@ struct ResourceSpec {
   bool from_operator = false;         // of cleave.toml, not of a profile
   bool broken = false;                // has an error, which was said; nothing is to be made of it
   SourcePos pos;
+  SourcePos group_by_pos;                  // of the keys, else of the table
+  std::optional<SourcePos> min_width_pos;  // nullopt: not given
+  SourcePos memory_pos;
 };
 
 // Whether `nodes` holds for a node of this name.

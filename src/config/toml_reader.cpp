@@ -115,6 +115,8 @@ std::vector<std::string> TableReader::Strings(std::string_view key) {
   if (node == nullptr) return values;
   if (std::optional<std::string> one = node->value_exact<std::string>()) return {*one};
   if (const toml::array* list = node->as_array()) {
+    // To leave the key out says the same more clearly, and most often something else was meant.
+    if (list->empty()) ErrorAt(key, fmt::format("'{}' in {} is an empty list: leave it out", key, where_));
     for (const toml::node& item : *list) {
       std::optional<std::string> value = item.value_exact<std::string>();
       if (value) {

@@ -40,7 +40,11 @@ std::string BadResourceName(std::string_view name) {
     return "the domain kubernetes.io is reserved";
   if (domain.starts_with("requests.")) return "a domain must not begin with 'requests.'";
   std::vector<std::string> labels = Split(domain, '.');
-  if (domain.size() > kMostDomainChars || !std::all_of(labels.begin(), labels.end(), IsDnsLabel)) {
+  if (domain.size() > kMostDomainChars) {
+    return fmt::format("its domain has {} characters, at most {} are allowed", domain.size(),
+                       kMostDomainChars);
+  }
+  if (!std::all_of(labels.begin(), labels.end(), IsDnsLabel)) {
     return fmt::format("'{}' is no domain name: small letters, digits, '-' and '.'", domain);
   }
   if (own.empty() || own.size() > kMostNameChars) {

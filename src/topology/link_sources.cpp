@@ -5,13 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <ios>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/files.h"
 #include "base/host_root.h"
 #include "base/status.h"
 #include "base/strings.h"
@@ -47,25 +45,10 @@ constexpr std::array<LinkSourceKind, 5> kKinds = {{
     {"matrix", "the matrix of GPUs that `topo -m` prints: X, NV#, PIX, ...", LinkOrigin::kFile, ReadMatrix},
 }};
 
-// A descriptor of 32 chips has 20 KiB.
-constexpr size_t kTextLimit = size_t{4} * 1024 * 1024;
-
 const LinkSourceKind* FindKind(std::string_view name) {
   auto found = std::find_if(kKinds.begin(), kKinds.end(),
                             [&](const LinkSourceKind& kind) { return kind.name == name; });
   return found == kKinds.end() ? nullptr : &*found;
-}
-
-std::string ReadLinkText(const std::string& path, std::string& text) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::generic_category().message(errno);
-  text.resize(kTextLimit + 1);
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (file.bad()) return "cannot be read";  // a directory, for one
-  if (text.size() > kTextLimit) return fmt::format("longer than {} bytes", kTextLimit);
-  return "";
 }
 
 // Readers begin with "line 3: " what they say of one line; that is taken from `problem`.
@@ -136,7 +119,7 @@ void CheckLinkSources(const Config& config, Diagnostics& diagnostics) {
     if (kind->origin != LinkOrigin::kConfig && !source.pairs.empty()) {
       diagnostics.Error(source.pos, "'between' in [[links]] is for source = \"toml\"");
     }
-    if (kind->origin == LinkOrigin::kConfig && source.pairs.empty()) {
+    if (kind->origin == LinkOrigin::kConfig && source.pairs.empty() && !source.broken) {
       diagnostics.Error(source.pos,
                         fmt::format("[[links]] with source = \"{}\" needs 'between'", source.source));
     }
@@ -151,12 +134,12 @@ LinkTexts ReadLinkTexts(const Config& config, const HostRoot* root) {
   LinkTexts result;
   result.root = root;
   for (const LinkSource& source : config.links) {
-    std::string text;
     const LinkSourceKind* kind = FindKind(source.source);
-    bool has_file = kind != nullptr && kind->origin == LinkOrigin::kFile && !source.path.empty();
-    result.problems.push_back(has_file ? ReadLinkText(source.path, text) : "");
-    if (!result.problems.back().empty()) text.clear();
-    result.texts.push_back(std::move(text));
+    absl::StatusOr<std::string> text = "";
+    if (kind != nullptr && kind->origin == LinkOrigin::kFile && !source.path.empty())
+      text = ReadFile(source.path);
+    result.problems.push_back(MessageOf(text.status()));
+    result.texts.push_back(text.value_or(""));
   }
   return result;
 }
@@ -170,11 +153,13 @@ std::vector<Diagnostic> FindBrokenLinkFiles(const Config& config, const LinkText
     if (kind == nullptr || kind->origin != LinkOrigin::kFile || source.path.empty()) continue;
     std::error_code ignored;
     std::string problem = texts.problems[i];
-    if (!problem.empty() && !std::filesystem::exists(source.path, ignored)) continue;
-    if (problem.empty()) {
-      std::vector<Oddity> oddities;  // what does not fit the machine
-      problem = MessageOf(kind->read({source, texts.texts[i], inventory, texts.root}, oddities).status());
+    if (!problem.empty()) {
+      if (std::filesystem::exists(source.path, ignored))
+        broken.push_back({source.pos, fmt::format("{}: {}", source.path, problem)});
+      continue;
     }
+    std::vector<Oddity> oddities;  // what does not fit the machine
+    problem = MessageOf(kind->read({source, texts.texts[i], inventory, texts.root}, oddities).status());
     if (problem.empty()) continue;
     SourcePos pos = LineOf(source.path, problem);
     broken.push_back({std::move(pos), std::move(problem)});

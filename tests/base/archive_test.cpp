@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/host_root.h"
+#include "base/status.h"
 #include "tests/machine.h"
 
 namespace cleave {
@@ -42,11 +44,27 @@ TEST(Archive, EqualMachinesGiveEqualBytes) {
 TEST(Archive, TheRootIsOneFolder) {
   testing::TempDir dir;
   ASSERT_TRUE(WriteArchive(dir / "m.tar", ".",
-                           {{"sys/a", FileKind::kRegular, "1"}, {"dev/b", FileKind::kRegular, "2"}})
+                           {{"one/a", FileKind::kRegular, "1"}, {"two/b", FileKind::kRegular, "2"}})
                   .ok());
   absl::Status two = OpenHostRoot(dir / "m.tar").status();
   EXPECT_EQ(two.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_NE(std::string(two.message()).find("holds sys and dev at its top"), std::string::npos) << two;
+  EXPECT_NE(std::string(two.message()).find("holds one and two at its top"), std::string::npos) << two;
+}
+
+// tar cf flat.tar sys
+TEST(Archive, TheTopFolderIsNotTheMachineItself) {
+  testing::TempDir dir;
+  for (const char* top : {"sys", "dev", "proc"}) {
+    ASSERT_TRUE(WriteArchive(dir / "flat.tar", top, {{"a", FileKind::kRegular, "1"}}).ok());
+    absl::Status flat = OpenHostRoot(dir / "flat.tar").status();
+    EXPECT_EQ(flat.code(), absl::StatusCode::kInvalidArgument) << flat;
+    EXPECT_NE(std::string(flat.message()).find("where one folder should be"), std::string::npos) << flat;
+  }
+}
+
+TEST(Archive, WhyItCannotBeWritten) {
+  EXPECT_EQ(MessageOf(WriteArchive("/nowhere/m.tar", "m", {})),
+            "/nowhere/m.tar: cannot be written: No such file or directory");
 }
 
 TEST(Archive, BrokenOnesAreRefused) {

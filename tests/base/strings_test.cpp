@@ -44,6 +44,9 @@ TEST(Strings, TrimDropsBlanksAndNulBytes) {
 TEST(Strings, NearestFindsSlipsOnly) {
   EXPECT_EQ(Nearest("prefr", {"prefer", "profile"}), "prefer");
   EXPECT_EQ(Nearest("quantum", {"prefer", "profile"}), "");
+  EXPECT_EQ(Nearest("foo", {"fme", "for"}), "for");
+  EXPECT_EQ(Nearest("foo", {"fme"}), "");
+  EXPECT_EQ(Nearest("crad", {"card"}), "card");
 }
 
 TEST(Strings, GlobsCoverTheWholeText) {

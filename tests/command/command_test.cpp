@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -207,22 +206,6 @@ TEST(Command, TopologyDrawsOnePictureAtATime) {
                            "--svg --output json", "--in-use 0000:31:00.0", "--dot --in-use 0000:31:00.0"}) {
     EXPECT_EQ(Cleave(std::string("topology ") + both + machine).code, 2) << both;
   }
-}
-
-// What was captured must look as the machine did.
-TEST(Command, CaptureAndReplay) {
-  for (const char* name : {"tenstorrent-4x-n300", "tt-mixed-2numa", "tt-p300-2numa", "nec-ve8-skx"}) {
-    testing::TempDir dir;
-    Result captured = Cleave("capture " + (dir / "copy.tar.zst") + Machine(name));
-    ASSERT_EQ(captured.code, 0) << captured.err;
-    for (const char* command : {"plan --output json --node-name a", "topology --output json",
-                                "topology --functions --output json"}) {
-      std::string copy = Cleave(std::string(command) + " --root " + (dir / "copy.tar.zst")).out;
-      EXPECT_EQ(copy, Cleave(std::string(command) + Machine(name)).out) << name << " " << command;
-    }
-    EXPECT_LT(std::filesystem::file_size(dir / "copy.tar.zst"), 200'000U);
-  }
-  EXPECT_EQ(Cleave("capture /tmp/x.zip").code, 1);
 }
 
 }  // namespace

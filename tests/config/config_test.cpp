@@ -204,7 +204,7 @@ TEST(Config, KeysOfOneKindOfUnit) {
 
 TEST(Config, AProfileThatOnlyCountsNeedsNoEntries) {
   std::string profile = "schema = 1\nname = \"slots\"\ndefault = false\n";
-  EXPECT_THAT(ErrorsOf("", {{"s.toml", profile}}), HasSubstr("s.toml: the profile needs [entries]"));
+  EXPECT_THAT(ErrorsOf("", {{"s.toml", profile}}), HasSubstr("s.toml:1:1: the profile needs [entries]"));
   profile += "[[resource]]\nname = \"a.com/slot\"\nunit = \"count\"\ncount = 4\n";
   EXPECT_EQ(ErrorsOf("", {{"s.toml", profile}}), "");
   EXPECT_THAT(ErrorsOf("", {{"s.toml", profile + "[[resource]]\nname = \"a.com/card\"\n"}}),

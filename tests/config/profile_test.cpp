@@ -68,8 +68,33 @@ name = "x.com/x"
   EXPECT_EQ(profile.resources[0].profile, "x");
 }
 
+// What follows from a mistake is not another one.
+TEST(Profile, OneMistakeIsOneError) {
+  EXPECT_EQ(Problems(std::string(kHead) +
+                     "[[health]]\nname = \"a\"\nread = \"b\"\nwithin = \"4s\"\nmust = \"chnge\""),
+            "x.toml:10:1: 'must' in [[health]] must be one of change, not 'chnge' (did you mean 'change'?)");
+}
+
+TEST(Profile, AClassIsAName) {
+  for (const char* bad : {"../../etc", "a/b", "..", "/sys/class/x"}) {
+    EXPECT_THAT(Problems("schema = 1\nname = \"x\"\n[entries]\nid = \"{name}\"\nclass = \"" +
+                         std::string(bad) + "\""),
+                HasSubstr("x.toml:5:1: 'class' of [entries] is the name of a folder in /sys/class"));
+  }
+}
+
+// tenstorrent!7 is another card after a reset.
+TEST(Profile, IdsAreNotMadeOfOrdinals) {
+  const std::string head = "schema = 1\nname = \"x\"\n[entries]\nclass = \"x\"\n";
+  const std::string rule = "[entries.attributes]\nordinal = { name = \"x([0-9]+)\" }\n";
+  EXPECT_THAT(Problems(head + "id = \"x-{ordinal}\"\npci = { vendor = 1 }\n" + rule),
+              HasSubstr("x.toml:5:6: '{ordinal}' is no part of an id"));
+  EXPECT_EQ(Problems(head + "id = \"x-{ordinal}\"\n" + rule), "") << "nothing else is known of it";
+  EXPECT_EQ(Problems(head + "id = \"{pci.address}\"\npci = { vendor = 1 }\n" + rule), "");
+}
+
 TEST(Profile, SaysWhatIsWrongAndWhere) {
-  EXPECT_THAT(Problems("name = \"x\""), HasSubstr("x.toml: the profile needs schema = 1"));
+  EXPECT_THAT(Problems("name = \"x\""), HasSubstr("x.toml:1:1: the profile needs schema = 1"));
   EXPECT_THAT(Problems("name = \"x\""), HasSubstr("the profile needs [entries]"));
   EXPECT_THAT(Problems("schema = 2\nname = \"x\""), HasSubstr("x.toml:1:1: 'schema'"));
   EXPECT_THAT(Problems("schema = 1\nname = \"X Y\"\n[entries]\nclass = \"x\"\nid = \"{name}\""),

@@ -318,6 +318,22 @@ TEST(KetiNpu, AWarboyIsNotOfferedTwice) {
   EXPECT_EQ(FindById(inventory, "npu-1")->address, "") << "not a Warboy";
 }
 
+// During a reset old drivers answer with the number of an error.
+TEST(Tenstorrent, ACardTypeIsAWord) {
+  LiveMachine machine(LoadMachine("tt-1numa"));
+  const std::string file =
+      "sys/devices/pci0000:00/0000:00:01.1/0000:01:00.0/tenstorrent/tenstorrent!0/tt_card_type";
+  const std::string before = Attribute(*FindById(machine.Scan(), "0000:01:00.0"), "card_type");
+  machine.root().AddFile(file, "4294967295\n");
+  EXPECT_EQ(Attribute(*FindById(machine.Scan(), "0000:01:00.0"), "card_type"), before) << "it passes";
+  LiveMachine fresh(LoadMachine("tt-1numa"));
+  fresh.root().AddFile(file, "4294967295\n");
+  EXPECT_EQ(Attribute(*FindById(fresh.Scan(), "0000:01:00.0"), "card_type"), "(none)");
+  EXPECT_TRUE(FindById(fresh.Scan(), "0000:01:00.0")->waiting);
+  fresh.root().AddFile(file, "tt-galaxy-wh\n");
+  EXPECT_EQ(Attribute(*FindById(fresh.Scan(), "0000:01:00.0"), "card_type"), "galaxy-wormhole");
+}
+
 TEST(Vpu, NothingWithoutTheDaemon) {
   LiveMachine machine(LoadMachine("vendors/hddl-usb-2s"));
   EXPECT_THAT(machine.Scan().cards, SizeIs(16));

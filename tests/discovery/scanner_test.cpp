@@ -154,15 +154,14 @@ TEST(Scanner, WhatIsNoTextIsNoValue) {
   LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
   const std::string entry = std::string(kFirst) + "/tenstorrent/tenstorrent!0";
   for (const std::string& noise : {std::string("n300\x1b[31mRED\n"), std::string(5000, 'n')}) {
-    machine.root().AddFile(entry + "/tt_card_type", noise);
+    machine.root().AddFile(entry + "/tt_fw_bundle_ver", noise);
     Inventory inventory = machine.Scan();
     const Card* card = FindById(inventory, "0000:31:00.0");
     ASSERT_NE(card, nullptr);
-    EXPECT_FALSE(card->attributes.contains("card_type"));
-    EXPECT_TRUE(card->waiting);
+    EXPECT_FALSE(card->attributes.contains("firmware"));
     ASSERT_THAT(inventory.oddities, ::testing::SizeIs(1));
     EXPECT_EQ(inventory.oddities[0].subject, "0000:31:00.0");
-    EXPECT_EQ(inventory.oddities[0].text, "card_type: what was read is no text");
+    EXPECT_EQ(inventory.oddities[0].text, "firmware: what was read is no text");
   }
 }
 

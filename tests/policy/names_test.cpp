@@ -24,6 +24,9 @@ TEST(ResourceName, WhatTheKubeletRefuses) {
   }
   EXPECT_NE(BadResourceName("a/" + std::string(64, 'x')), "");
   EXPECT_NE(BadResourceName(std::string(64, 'a') + ".com/x"), "");
+  std::string domain = "com";
+  while (domain.size() <= 253) domain = "a." + domain;
+  EXPECT_EQ(BadResourceName(domain + "/x"), "its domain has 255 characters, at most 244 are allowed");
 }
 
 TEST(DeviceId, AtMost63PrintableCharacters) {

@@ -249,10 +249,10 @@ TEST(Plan, NamesAndIdsThatTheKubeletRefuses) {
               HasSubstr("cleave.toml:2:8: resource name 'n300': it needs a domain"));
   // What a card says must not stop the other cards.
   std::string entry = root->Resolve("sys/class/tenstorrent/tenstorrent!0").value();
-  root->AddFile(entry + "/tt_card_type", "n 300\n");
+  root->AddFile(entry + "/tt_card_type", "n300-\n");
   Planned planned = PlanOf(*root);
   EXPECT_TRUE(planned.diagnostics.ok());
-  EXPECT_THAT(Reasons(planned.plan)["0000:31:00.0"], HasSubstr("resource name 'tenstorrent.com/n 300'"));
+  EXPECT_THAT(Reasons(planned.plan)["0000:31:00.0"], HasSubstr("resource name 'tenstorrent.com/n300-'"));
   EXPECT_THAT(planned.plan.resources.at(0).units, SizeIs(3));
   Planned ids = PlanOf(*root,
                        "drop = [\"tenstorrent.com/*\"]\n[[resource]]\nname = \"a.com/x\"\nid = "

@@ -159,7 +159,7 @@ TEST_F(DaemonMachineTest, ReloadChangesResources) {
 // Two cards with one id: the plan before stays, and a card that falls ill is withdrawn all the same.
 TEST_F(DaemonMachineTest, AMachineThatContradictsTheSettings) {
   machine_.WriteConfig(
-      "rescan = \"1s\"\n[[resource]]\nname = \"acme.com/card\"\nid = \"card-{ordinal}-{model}\"\n"
+      "rescan = \"1s\"\n[[resource]]\nname = \"acme.com/card\"\nid = \"card-{pci.address}-{model}\"\n"
       "where = { model = \"gizmo\" }\n[[resource]]\nname = \"acme.com/{model}\"\nwhere = { model = "
       "\"!gizmo\" }\n");
   StartKubelet();

@@ -151,7 +151,8 @@ TEST(LinkSourcesTest, AFileThatFailsIsAnOddityAndTheOthersCount) {
   EXPECT_EQ(found.links.size(), 1U);
   ASSERT_EQ(found.oddities.size(), 4U);
   EXPECT_EQ(found.oddities[0].subject, dir / "missing.yaml");
-  EXPECT_EQ(found.oddities[0].text, "links of tt-cluster-descriptor: No such file or directory");
+  EXPECT_EQ(found.oddities[0].text,
+            "links of tt-cluster-descriptor: cannot be read: No such file or directory");
   EXPECT_THAT(found.oddities[1].text, HasSubstr("line 2: "));
   EXPECT_THAT(found.oddities[2].text, HasSubstr("longer than"));
   EXPECT_THAT(found.oddities[3].text, HasSubstr("links of tt-cluster-descriptor: "));
