@@ -204,19 +204,23 @@ func TestCDIFilesFollow(t *testing.T) {
 // A container never starts without its devices: what cannot be written is refused, and admitted when it can be.
 func TestCDICannotBeWritten(t *testing.T) {
 	m := harness.Unpack(t, "vendors/biren-runc-svi")
-	parent := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(parent, nil, 0o644); err != nil {
+	parent := filepath.Join(t.TempDir(), "run")
+	if err := os.Mkdir(parent, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	nowhere := filepath.Join(parent, "cdi")
+	if err := os.Symlink(filepath.Join(parent, "missing", "cdi"), nowhere); err != nil {
 		t.Fatal(err)
 	}
 	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
-		harness.CleaveOptions{Machine: m, Config: birenCDI("field"), CDIDir: filepath.Join(parent, "cdi")},
+		harness.CleaveOptions{Machine: m, Config: birenCDI("field"), CDIDir: nowhere},
 		map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2})
 	result := k.Admit(one(wholeBiren, 1))
 	want(t, "admitted", result.Admit, false)
 	if !strings.Contains(result.Message, "CDI file") {
 		t.Errorf("the reason is %q, which does not name the CDI file", result.Message)
 	}
-	if err := os.Remove(parent); err != nil {
+	if err := os.Remove(nowhere); err != nil {
 		t.Fatal(err)
 	}
 	k.MustAdmit(one(wholeBiren, 1))

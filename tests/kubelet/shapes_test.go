@@ -43,8 +43,10 @@ func TestBoardIsOfferedWhenItsOtherHalfIsKnown(t *testing.T) {
 	reveal := m.HideAttributes(late.PCI)
 	k := harness.StartKubelet(t, harness.KubeletOptions{NUMANodes: 2})
 	harness.StartCleave(t, harness.CleaveOptions{Machine: m})
-	k.AwaitCounts(map[string]harness.Count{p300: {Capacity: 2, Allocatable: 0}})
+	k.AwaitCounts(map[string]harness.Count{p300: {Capacity: 2, Allocatable: 1}}) // the other board is complete
+	complete := k.MustAdmit(one(p300, 1))
 	want(t, "half a board is admitted", k.Admit(one(p300, 1)).Admit, false)
+	k.Delete(complete)
 	reveal()
 	k.Await(p300, harness.All(2))
 	for range 2 {
