@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "config/diagnostics.h"
 #include "discovery/inventory.h"
 #include "node_view.h"
@@ -256,8 +257,9 @@ int RunPrefer(const PreferOptions& options) {
   if (resource == nullptr) {
     std::vector<std::string> names;
     for (const Resource& one : view->plan.resources) names.push_back(one.name);
-    Complain(fmt::format("this node does not offer '{}'{}", options.resource,
-                         DidYouMean(options.resource, names)));
+    std::string near = DidYouMean(options.resource, names);
+    if (near.empty()) near = names.empty() ? "; it offers nothing" : "; it offers " + Join(names, ", ");
+    Complain(fmt::format("this node does not offer '{}'{}", options.resource, near));
     return 1;
   }
   PreferReport preferred;

@@ -62,7 +62,11 @@ std::optional<std::string> TableReader::String(std::string_view key) {
   const toml::node* node = Node(key);
   if (node == nullptr) return std::nullopt;
   std::optional<std::string> value = node->value_exact<std::string>();
-  if (!value) WrongType(key, "a string");
+  if (!value && (node->is_integer() || node->is_floating_point())) {
+    WrongType(key, "a string: write it in quotes");
+  } else if (!value) {
+    WrongType(key, "a string");
+  }
   return value;
 }
 
@@ -71,7 +75,9 @@ std::optional<int64_t> TableReader::Int(std::string_view key, int64_t least, int
   if (node == nullptr) return std::nullopt;
   std::optional<int64_t> value = node->value_exact<int64_t>();
   if (value && *value >= least && *value <= most) return value;
-  WrongType(key, fmt::format("a whole number from {} to {}", least, most));
+  WrongType(key, least == most ? fmt::format("{}", least)
+                               : fmt::format("a whole number from {} to {}{}", least, most,
+                                             node->is_string() ? ", without quotes" : ""));
   return std::nullopt;
 }
 

@@ -50,7 +50,7 @@ struct ChoiceRequest {
   std::vector<size_t> available;  // indexes of units; must-include ones may be left out of it
   std::vector<size_t> must_include;
   std::vector<size_t> healthy;  // all healthy units, for judging what is left; those not available are in use
-  uint64_t budget_steps = 800'000;  // looks at a pair of units; less than 3 ms
+  uint64_t budget_steps = 600'000;  // looks at a pair of units; less than 3 ms
   // Asked now and then in a search; true: the best so far is the answer. Guards against a processor that is
   // far slower than the steps suppose; empty: never. The only thing that may make two answers to one question
   // differ.

@@ -46,6 +46,17 @@ class Walk {
     return true;
   }
 
+  // As TakeBlock(), and then other parts as long as one fits: each time the one that adds most for each of
+  // its units. Two linked boards may be worth more than what grows from one of them unit by unit.
+  bool TakeBlocks(const std::vector<std::vector<size_t>>& blocks, size_t number) {
+    bool found = false;
+    while (number < blocks.size() && TakeBlock(blocks, number)) {
+      found = true;
+      number = BestBlock(blocks);
+    }
+    return found;
+  }
+
   // The best set so far without about a third of it, and one unit from somewhere else.
   void TakePartOfBest(size_t elsewhere) {
     size_t kinds = selection_.kinds();
@@ -108,6 +119,35 @@ class Walk {
   }
 
  private:
+  // blocks.size() when none fits.
+  size_t BestBlock(const std::vector<std::vector<size_t>>& blocks) {
+    size_t best = blocks.size();
+    double best_worth = -std::numeric_limits<double>::infinity();
+    for (size_t number = 0; number < blocks.size(); ++number) {
+      const std::vector<size_t>& block = blocks[number];
+      double units = 0;
+      double sum = 0;
+      bool is_free = true;
+      for (size_t i = 0; i < block.size() && is_free; ++i) {
+        auto count = static_cast<double>(selection_.capacity(block[i]));
+        is_free = selection_.taken(block[i]) == 0;
+        sum +=
+            count * (selection_.gain(block[i]) + selection_.affinity(block[i], block[i]) * (count - 1) / 2);
+        for (size_t j = 0; j < i; ++j)
+          sum += count * static_cast<double>(selection_.capacity(block[j])) *
+                 selection_.affinity(block[i], block[j]);
+        units += count;
+        spent_ += i + 1;
+      }
+      if (!is_free || units > static_cast<double>(selection_.missing())) continue;
+      if (sum / units > best_worth + kSameScore) {
+        best = number;
+        best_worth = sum / units;
+      }
+    }
+    return best;
+  }
+
   size_t Taken() const { return selection_.to_take() - selection_.missing(); }
   bool Rests(size_t kind) const { return moved_at_[kind] != 0 && turn_ - moved_at_[kind] <= tenure_; }
 
@@ -185,8 +225,9 @@ uint64_t Guess(Selection& selection, uint64_t effort, const std::function<bool()
       selection.Take(origin);
     } else if (start % 3 == 2) {
       walk.TakePartOfBest(origin);
-    } else if (!walk.TakeBlock(blocks, static_cast<size_t>(place * static_cast<double>(blocks.size())))) {
-      continue;
+    } else {
+      auto block = static_cast<size_t>(place * static_cast<double>(blocks.size()));
+      if (round % 2 == 0 ? !walk.TakeBlock(blocks, block) : !walk.TakeBlocks(blocks, block)) continue;
     }
     walk.Complete(origin);
     walk.Improve();

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -149,15 +150,21 @@ std::vector<Refusal> FindRefusals(const Plan& plan, const HostRoot& root) {
   for (const Resource& resource : plan.resources) {
     std::map<std::string, size_t> by_reason;  // entries of `found`
     const Unit* before = nullptr;
+    std::optional<size_t> of_before;
     for (const Unit& unit : resource.units) {
+      // The shares of a card are alike.
       bool again = before != nullptr && !unit.cards.empty() && before->cards == unit.cards;
       before = &unit;
-      if (again || unit.health == Health::kUnhealthy) continue;
+      if (again && of_before && unit.health != Health::kUnhealthy) ++found[*of_before].more;
+      if (again) continue;
+      of_before.reset();
+      if (unit.health == Health::kUnhealthy) continue;
       absl::StatusOr<ContainerEdits> edits = MakeEdits(plan, resource, {unit.id});
       absl::Status status = edits.ok() ? CheckHost(root, *edits) : edits.status();
       if (status.ok()) continue;
       std::string reason = MessageOf(status);
       auto [place, added] = by_reason.try_emplace(reason, found.size());
+      of_before = place->second;
       if (added) {
         found.push_back({.resource = resource.name, .device = unit.id, .reason = std::move(reason)});
       } else {
