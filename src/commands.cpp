@@ -80,20 +80,6 @@ std::optional<std::vector<size_t>> UnitIndexes(const Resource& resource,
   return indexes;
 }
 
-// The question as Prefer() puts it for the kubelet: what is not healthy is taken when nothing else is left.
-ChoiceRequest SickOnesLast(const Resource& resource, ChoiceRequest request) {
-  std::vector<size_t> named = std::exchange(request.available, {});
-  std::vector<size_t> sick;
-  for (size_t unit : named)
-    (resource.units[unit].health == Health::kUnhealthy ? sick : request.available).push_back(unit);
-  std::set<size_t> chosen(request.must_include.begin(), request.must_include.end());
-  chosen.insert(request.available.begin(), request.available.end());
-  for (size_t unit : sick) {
-    if (chosen.size() < request.size && chosen.insert(unit).second) request.must_include.push_back(unit);
-  }
-  return request;
-}
-
 // "tt-galaxy" for /tmp/tt-galaxy.tar.zst: a captured machine is not called as this one.
 std::string PictureTitle(const NodeOptions& node) {
   if (!node.node_name.empty()) return node.node_name;
@@ -289,7 +275,7 @@ int RunPrefer(const PreferOptions& options) {
     return 1;
   }
   auto start = std::chrono::steady_clock::now();
-  UnitChoice made = ChooseUnits(*resource, SickOnesLast(*resource, preferred.request));
+  UnitChoice made = ChooseUnits(*resource, HealthyFirst(*resource, preferred.request));
   preferred.choice = std::move(made.choice);
   preferred.warning = std::move(made.warning);
   preferred.microseconds =

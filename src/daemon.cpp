@@ -89,7 +89,7 @@ struct Daemon::Impl {
   LoadOptions files;
   EventLoop loop;
   Metrics metrics;
-  std::unique_ptr<HostRoot> root;
+  std::shared_ptr<const HostRoot> root;
   std::unique_ptr<PlanKeeper> keeper;
   std::unique_ptr<FileWatcher> watcher;
   std::unique_ptr<UeventSocket> uevents;
@@ -146,7 +146,7 @@ bool Daemon::Impl::SetUp() {
   }
   root = *std::move(opened);
   files = {options.node.config_file, options.node.profile_dirs, options.node.profile_files};
-  keeper = std::make_unique<PlanKeeper>(*root, metrics,
+  keeper = std::make_unique<PlanKeeper>(root, metrics,
                                         PlanKeeper::Options{.files = files,
                                                             .node_name = options.node.node_name,
                                                             .kubelet_dir = options.kubelet_dir,

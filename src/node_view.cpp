@@ -19,6 +19,7 @@
 #include "config/diagnostics.h"
 #include "config/profile.h"
 #include "discovery/inventory.h"
+#include "discovery/patient_reader.h"
 #include "discovery/scanner.h"
 #include "policy/plan.h"
 #include "topology/graph.h"
@@ -34,6 +35,17 @@ Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory invent
   return MakePlan(settings, std::move(facts), std::move(graph), node_name, diagnostics);
 }
 
+Planned PlanPatiently(PatientReader& reader, const std::shared_ptr<const Settings>& settings,
+                      const LinkTexts& links, Inventory inventory, const std::string& node_name) {
+  return reader.Run([settings, links, inventory = std::move(inventory), node_name](const HostRoot& root) {
+    LinkTexts read = links;
+    read.root = &root;
+    Planned planned;
+    planned.plan = PlanFrom(*settings, read, inventory, node_name, planned.diagnostics);
+    return planned;
+  });
+}
+
 absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   NodeView view;
   CLEAVE_ASSIGN_OR_RETURN(view.root, OpenHostRoot(options.root));
@@ -42,10 +54,15 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   CheckLinkSources(view.settings.config, view.diagnostics);
   std::string node = options.node_name.empty() ? HostName() : options.node_name;
   KeepLinksOf(node, view.settings.config);
-  Scanner scanner(*view.root, view.settings, options.scan);
-  Inventory inventory = scanner.Scan(Scanner::Clock::now());
   view.links = ReadLinkTexts(view.settings.config, view.root.get());
-  view.plan = PlanFrom(view.settings, view.links, std::move(inventory), node, view.diagnostics);
+  PatientReader reader(view.root);
+  auto settings = std::make_shared<const Settings>(view.settings);
+  Inventory inventory = reader.Run([settings, scan = options.scan](const HostRoot& root) {
+    return Scanner(root, *settings, scan).Scan(Scanner::Clock::now());
+  });
+  Planned planned = PlanPatiently(reader, settings, view.links, std::move(inventory), node);
+  view.plan = std::move(planned.plan);
+  view.diagnostics.Add(planned.diagnostics);
   return view;
 }
 

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "discovery/inventory.h"
+#include "discovery/patient_reader.h"
 #include "discovery/scanner.h"
 #include "policy/plan.h"
 #include "topology/link_sources.h"
@@ -21,6 +22,14 @@ namespace cleave {
 // inventory -> links -> graph -> plan. What is odd about links is added to the inventory.
 Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory,
               const std::string& node_name, Diagnostics& diagnostics);
+
+// The same away from the caller's thread: sources of links may ask drivers.
+struct Planned {
+  Plan plan;
+  Diagnostics diagnostics;
+};
+Planned PlanPatiently(PatientReader& reader, const std::shared_ptr<const Settings>& settings,
+                      const LinkTexts& links, Inventory inventory, const std::string& node_name);
 
 // What every command that prints works with.
 struct NodeOptions {
@@ -34,7 +43,7 @@ struct NodeOptions {
 
 struct NodeView {
   Settings settings;
-  std::unique_ptr<HostRoot> root;
+  std::shared_ptr<const HostRoot> root;
   LinkTexts links;
   Plan plan;
   Diagnostics diagnostics;  // of configuration and plan; with errors the plan may be empty

@@ -69,41 +69,64 @@ void CheckSocketPaths(const Plan& plan, const std::string& kubelet_dir, Diagnost
   }
 }
 
-PlanKeeper::PlanKeeper(const HostRoot& root, Metrics& metrics, Options options)
-    : root_(root), metrics_(metrics), options_(std::move(options)), held_(options_.linger) {}
+PlanKeeper::PlanKeeper(std::shared_ptr<const HostRoot> root, Metrics& metrics, Options options)
+    : root_(std::move(root)),
+      metrics_(metrics),
+      options_(std::move(options)),
+      reader_(root_, options_.patience),
+      held_(options_.linger) {}
 
 bool PlanKeeper::Load(Diagnostics& diagnostics) {
-  auto settings = std::make_unique<Settings>(LoadSettings(options_.files, diagnostics));
-  CheckLinkSources(settings->config, diagnostics);
-  KeepLinksOf(options_.node_name, settings->config);
-  LinkTexts links = ReadLinkTexts(settings->config, &root_);
+  auto loaded = std::make_shared<Settings>(LoadSettings(options_.files, diagnostics));
+  CheckLinkSources(loaded->config, diagnostics);
+  KeepLinksOf(options_.node_name, loaded->config);
+  const std::shared_ptr<const Settings> settings = std::move(loaded);
+  LinkTexts links = ReadLinkTexts(settings->config, root_.get());
   // With errors too: all of them are to be told at once.
-  Scanner trial(root_, *settings);
-  Plan plan = PlanFrom(*settings, links, trial.Scan(Clock::now()), options_.node_name, diagnostics);
-  CheckSocketPaths(plan, options_.kubelet_dir, diagnostics);
-  CheckListSizes(plan, diagnostics);
+  Inventory inventory =
+      reader_.Run([settings](const HostRoot& root) { return Scanner(root, *settings).Scan(Clock::now()); });
+  Planned trial = PlanPatiently(reader_, settings, links, std::move(inventory), options_.node_name);
+  diagnostics.Add(trial.diagnostics);
+  CheckSocketPaths(trial.plan, options_.kubelet_dir, diagnostics);
+  CheckListSizes(trial.plan, diagnostics);
   if (!diagnostics.ok()) return false;
-  if (scanner_ == nullptr) {
-    scanner_ = std::make_unique<Scanner>(root_, *settings);
+  if (!scanner_) {
+    scanner_.emplace(*root_, *settings);
   } else {
     scanner_->Replace(*settings);
   }
-  settings_ = std::move(settings);
+  settings_ = settings;
   links_ = std::move(links);
   stale_ = true;
   return true;
 }
 
-bool PlanKeeper::Look(Clock::time_point now) {
+Inventory PlanKeeper::Scan(Clock::time_point now) {
+  struct Scanned {
+    Scanner scanner;
+    Inventory inventory;
+  };
   auto start = Clock::now();
-  Inventory inventory = scanner_->Scan(now);
+  Scanned scanned =
+      reader_.Run([scanner = *scanner_, settings = settings_, now](const HostRoot& root) mutable {
+        scanner.Replace(root);
+        Inventory inventory = scanner.Scan(now);
+        return Scanned{std::move(scanner), std::move(inventory)};
+      });
+  scanner_ = std::move(scanned.scanner);
+  scanner_->Replace(*root_);
   metrics_.ObserveScan(Clock::now() - start);
+  return std::move(scanned.inventory);
+}
+
+bool PlanKeeper::Look(Clock::time_point now) {
+  Inventory inventory = Scan(now);
   if (!stale_ && seen_ && Same(inventory, *seen_)) return false;
   seen_ = inventory;
   stale_ = false;
-  Diagnostics diagnostics;
-  auto plan = std::make_shared<Plan>(
-      PlanFrom(*settings_, links_, std::move(inventory), options_.node_name, diagnostics));
+  Planned planned = PlanPatiently(reader_, settings_, links_, std::move(inventory), options_.node_name);
+  Diagnostics& diagnostics = planned.diagnostics;
+  auto plan = std::make_shared<Plan>(std::move(planned.plan));
   CheckSocketPaths(*plan, options_.kubelet_dir, diagnostics);
   CheckListSizes(*plan, diagnostics);
   std::string complaints = diagnostics.Text();

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "config/diagnostics.h"
 #include "discovery/inventory.h"
+#include "discovery/patient_reader.h"
 #include "discovery/scanner.h"
 #include "policy/plan.h"
 #include "server/held_devices.h"
@@ -24,7 +25,7 @@
 
 namespace cleave {
 
-// Ownership: keeps references to root and metrics. Threads: one only. Time is passed in.
+// Ownership: keeps a reference to metrics, and the root. Threads: one only. Time is passed in.
 class PlanKeeper {
  public:
   using Clock = std::chrono::steady_clock;
@@ -34,8 +35,9 @@ class PlanKeeper {
     std::string node_name;
     std::string kubelet_dir;  // the length of sockets' paths is checked
     Clock::duration linger = std::chrono::seconds(60);
+    Patience patience = {};
   };
-  PlanKeeper(const HostRoot& root, Metrics& metrics, Options options);
+  PlanKeeper(std::shared_ptr<const HostRoot> root, Metrics& metrics, Options options);
 
   // Reads all settings anew and tries them on the machine. With errors everything stays as it was; without,
   // the next Look() makes a plan of them. Must succeed once before anything else is called.
@@ -65,18 +67,20 @@ class PlanKeeper {
   Clock::duration LookAgainIn() const;
 
  private:
+  Inventory Scan(Clock::time_point now);
   void Forget(Clock::time_point now);
   // Marks what the ledger withholds; true when that makes a new plan.
   bool Withhold();
   // True when pods hold ids that could be ours and are not in the plan.
   bool Lacks(const HeldIds& held) const;
 
-  const HostRoot& root_;
+  const std::shared_ptr<const HostRoot> root_;
   Metrics& metrics_;
   const Options options_;
-  std::unique_ptr<Settings> settings_;
+  PatientReader reader_;
+  std::shared_ptr<const Settings> settings_;
   LinkTexts links_;
-  std::unique_ptr<Scanner> scanner_;
+  std::optional<Scanner> scanner_;
   HeldDevices held_;
   HeldIds last_held_;
   Ledger ledger_;

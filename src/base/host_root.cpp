@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/archive.h"
@@ -53,12 +54,9 @@ std::string BaseName(std::string_view path) {
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
 
-absl::StatusOr<std::string> HostRoot::ReadText(std::string_view path) const {
-  CLEAVE_ASSIGN_OR_RETURN(std::string text, Read(path));
-  return std::string(Trim(text));
-}
-
-absl::StatusOr<std::string> HostRoot::Resolve(std::string_view path) const {
+absl::StatusOr<std::string> FollowLinks(
+    std::string_view path,
+    absl::FunctionRef<absl::StatusOr<std::string>(const std::string& path)> read_link) {
   // Components still to walk are kept reversed, so that the target of a link can be pushed on top.
   std::vector<std::string> todo = Split(path, '/');
   std::reverse(todo.begin(), todo.end());
@@ -74,7 +72,7 @@ absl::StatusOr<std::string> HostRoot::Resolve(std::string_view path) const {
       continue;
     }
     std::string next = JoinPath(done, part);
-    absl::StatusOr<std::string> target = ReadLink(next);
+    absl::StatusOr<std::string> target = read_link(next);
     if (absl::IsInvalidArgument(target.status())) {
       done = std::move(next);
       continue;
@@ -87,6 +85,15 @@ absl::StatusOr<std::string> HostRoot::Resolve(std::string_view path) const {
     todo.insert(todo.end(), parts.rbegin(), parts.rend());
   }
   return done;
+}
+
+absl::StatusOr<std::string> HostRoot::ReadText(std::string_view path) const {
+  CLEAVE_ASSIGN_OR_RETURN(std::string text, Read(path));
+  return std::string(Trim(text));
+}
+
+absl::StatusOr<std::string> HostRoot::Resolve(std::string_view path) const {
+  return FollowLinks(path, [this](const std::string& link) { return ReadLink(link); });
 }
 
 absl::StatusOr<std::string> HostRoot::MountTypeAt(std::string_view path) const {

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 
 namespace cleave {
@@ -83,6 +84,11 @@ std::string NormalPath(std::string_view path);
 // What a link at `link_path` with text `target` names, textually: relative targets start at the link's
 // directory.
 std::string LinkTarget(std::string_view link_path, std::string_view target);
+
+// The path that `path` leads to, as HostRoot::Resolve(), when `read_link` says of each path on the way, which
+// has no links itself, what HostRoot::ReadLink() would.
+absl::StatusOr<std::string> FollowLinks(
+    std::string_view path, absl::FunctionRef<absl::StatusOr<std::string>(const std::string& path)> read_link);
 
 // The last component of a path.
 std::string BaseName(std::string_view path);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/recording_root.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <set>
 #include <string>
@@ -9,59 +8,37 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/archive.h"
 #include "base/host_root.h"
 #include "base/mutex.h"
-#include "base/strings.h"
+#include "base/status.h"
 
 namespace cleave {
-namespace {
 
-constexpr int kMostLinks = 40;  // as the kernel's ELOOP limit, path_resolution(7)
-
-}  // namespace
+absl::StatusOr<std::string> RecordingRoot::NoteOne(const std::string& path) const {
+  auto known = seen_.find(path);
+  if (known == seen_.end()) {
+    ArchiveEntry entry = {path, FileKind::kSymlink, ""};
+    if (absl::StatusOr<std::string> target = root_.ReadLink(path); target.ok()) {
+      entry.content = *std::move(target);
+    } else {
+      CLEAVE_ASSIGN_OR_RETURN(FileInfo info, root_.Stat(path));
+      entry.kind = info.kind;
+    }
+    known = seen_.try_emplace(path, std::move(entry)).first;
+  }
+  if (known->second.kind != FileKind::kSymlink) return absl::InvalidArgumentError("not a link");
+  return known->second.content;
+}
 
 void RecordingRoot::Note(std::string_view path, const std::string* content) const {
   MutexLock lock(mutex_);
-  // Components still to walk are kept reversed, so that the target of a link can be pushed on top.
-  std::vector<std::string> todo = Split(path, '/');
-  std::reverse(todo.begin(), todo.end());
-  std::string done;
-  int links = 0;
-  while (!todo.empty()) {
-    std::string part = std::move(todo.back());
-    todo.pop_back();
-    if (part.empty() || part == ".") continue;
-    if (part == "..") {
-      size_t slash = done.rfind('/');
-      done.resize(slash == std::string::npos ? 0 : slash);
-      continue;
-    }
-    std::string next = done.empty() ? part : done + "/" + part;
-    auto known = seen_.find(next);
-    if (known == seen_.end()) {
-      ArchiveEntry entry = {next, FileKind::kSymlink, ""};
-      if (absl::StatusOr<std::string> target = root_.ReadLink(next); target.ok()) {
-        entry.content = *std::move(target);
-      } else {
-        absl::StatusOr<FileInfo> info = root_.Stat(next);
-        if (!info.ok()) return;
-        entry.kind = info->kind;
-      }
-      known = seen_.try_emplace(next, std::move(entry)).first;
-    }
-    if (known->second.kind != FileKind::kSymlink) {
-      done = std::move(next);
-      continue;
-    }
-    const std::string& target = known->second.content;
-    if (++links > kMostLinks) return;
-    if (target.starts_with('/')) done.clear();
-    std::vector<std::string> parts = Split(target, '/');
-    todo.insert(todo.end(), parts.rbegin(), parts.rend());
-  }
-  auto found = seen_.find(done);
+  absl::StatusOr<std::string> end = FollowLinks(
+      path, [this](const std::string& part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return NoteOne(part); });
+  auto found = end.ok() ? seen_.find(*end) : seen_.end();
   if (content != nullptr && found != seen_.end() && found->second.content.size() < content->size())
     found->second.content = *content;
 }

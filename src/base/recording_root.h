@@ -45,6 +45,9 @@ class RecordingRoot final : public HostRoot {
   // Every link and folder on the way to `path`, and what is there, if anything.
   void Note(std::string_view path, const std::string* content = nullptr) const;
 
+  // Of a path without links on the way; answers as ReadLink().
+  absl::StatusOr<std::string> NoteOne(const std::string& path) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const HostRoot& root_;
   mutable Mutex mutex_;
   mutable std::map<std::string, ArchiveEntry> seen_ ABSL_GUARDED_BY(mutex_);

@@ -33,6 +33,9 @@ std::string ToString(const Diagnostic& diagnostic);
 class Diagnostics {
  public:
   void Error(SourcePos pos, std::string message) { errors_.push_back({std::move(pos), std::move(message)}); }
+  void Add(const Diagnostics& other) {
+    errors_.insert(errors_.end(), other.errors_.begin(), other.errors_.end());
+  }
   bool ok() const { return errors_.empty(); }
   // By file, line and column, each once.
   std::vector<Diagnostic> errors() const;

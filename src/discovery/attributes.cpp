@@ -77,13 +77,14 @@ class AttributeReader {
       }
       surely_absent = surely_absent && taken.surely_absent;
     }
-    if (surely_absent) absent_.insert(attribute.name);
+    if (surely_absent) gaps_.absent.insert(attribute.name);
   }
 
-  std::set<std::string> absent() && { return std::move(absent_); }
+  AttributeGaps gaps() && { return std::move(gaps_); }
 
  private:
   void Complain(const std::string& attribute, const absl::Status& status) {
+    if (absl::IsDeadlineExceeded(status)) gaps_.hangs = MessageOf(status);
     oddities_.push_back(
         {card_.id.empty() ? card_.entry : card_.id, fmt::format("{}: {}", attribute, MessageOf(status))});
   }
@@ -105,14 +106,15 @@ class AttributeReader {
       const std::string& other = rule.from.source();
       std::optional<AttributeValue> value = facts_(other);
       if (value) return {ToText(*value)};
-      return {std::nullopt, absent_.contains(other)};
+      return {std::nullopt, gaps_.absent.contains(other)};
     }
     absl::StatusOr<std::string> expanded = rule.from.Expand(texts_);
     if (!expanded.ok()) {
       // Without the value that it hangs on there is nothing to be found.
       std::vector<std::string> names = rule.from.Placeholders();
-      return {std::nullopt, std::any_of(names.begin(), names.end(),
-                                        [&](const std::string& name) { return absent_.contains(name); })};
+      return {std::nullopt, std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+                return gaps_.absent.contains(name);
+              })};
     }
     if (rule.source == AttributeSource::kText) return {*expanded};
     return TakeFile(rule, attribute, FindPaths(root_, FromEntry(card_, *expanded)));
@@ -240,7 +242,7 @@ class AttributeReader {
   std::vector<Oddity>& oddities_;
   Condition::Lookup facts_;
   TextTemplate::Lookup texts_;
-  std::set<std::string> absent_;
+  AttributeGaps gaps_;
 };
 
 // The device nodes of one specification; false when its placeholders have no value.
@@ -295,12 +297,12 @@ std::vector<std::string> FindPaths(const HostRoot& root, const std::string& path
   return found;
 }
 
-std::set<std::string> ReadAttributes(const HostRoot& root, const Profile& profile, const Entries& entries,
-                                     const std::map<std::string, std::string>& settings,
-                                     const Inventory& inventory, Card& card, std::vector<Oddity>& oddities) {
+AttributeGaps ReadAttributes(const HostRoot& root, const Profile& profile, const Entries& entries,
+                             const std::map<std::string, std::string>& settings, const Inventory& inventory,
+                             Card& card, std::vector<Oddity>& oddities) {
   AttributeReader reader(root, profile, inventory, settings, card, oddities);
   for (const Attribute& attribute : entries.attributes) reader.Read(attribute);
-  return std::move(reader).absent();
+  return std::move(reader).gaps();
 }
 
 absl::Status NameCard(const HostRoot& root, const Entries& entries,

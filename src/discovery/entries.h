@@ -40,12 +40,17 @@ std::vector<Entry> FindEntries(const HostRoot& root, const Profile& profile, con
 void NoteOthers(const Profile& profile, const std::map<std::string, std::string>& settings,
                 const std::set<std::string>& taken, Inventory& inventory);
 
+// What ReadAttributes() could not find out.
+struct AttributeGaps {
+  std::set<std::string> absent;  // known to have no value now, because nothing that fits is there
+  std::string hangs;             // a driver that does not answer; "": none
+};
+
 // The attributes of one entry, as the profile's rules find them now; those without a value are left out,
-// defaults not yet applied. What cannot be read although it is there is an oddity of `card`. Returns the
-// names of those that are known to have no value now, because nothing that fits is there.
-std::set<std::string> ReadAttributes(const HostRoot& root, const Profile& profile, const Entries& entries,
-                                     const std::map<std::string, std::string>& settings,
-                                     const Inventory& inventory, Card& card, std::vector<Oddity>& oddities);
+// defaults not yet applied. What cannot be read although it is there is an oddity of `card`.
+AttributeGaps ReadAttributes(const HostRoot& root, const Profile& profile, const Entries& entries,
+                             const std::map<std::string, std::string>& settings, const Inventory& inventory,
+                             Card& card, std::vector<Oddity>& oddities);
 
 // Fills id, board, piece_of and nodes from the card's attributes. NOT_FOUND when the id has no value.
 absl::Status NameCard(const HostRoot& root, const Entries& entries,

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "base/host_root.h"
 #include "base/regex.h"
+#include "base/status.h"
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/profile.h"
@@ -67,6 +68,7 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
                                           CheckState& state, std::string& reason) {
   absl::StatusOr<std::string> content = ReadFirst(root, card, path);
   if (!content.ok()) {
+    if (absl::IsDeadlineExceeded(content.status())) reason = MessageOf(content.status());
     if (!check.absent_is_bad || !absl::IsNotFound(content.status())) return std::nullopt;
     reason = fmt::format("{}: {} is not there", check.name, path);
     return false;
@@ -119,6 +121,7 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
   card.warnings.clear();
   std::vector<std::string> silent;  // checks that could withdraw the card and have never had an opinion
   bool judged = false;
+  std::string hangs;
   for (const HealthCheck& check : profile.health) {
     if (!check.when.Holds(lookup)) {
       states.erase(check.name);
@@ -129,6 +132,7 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
     std::optional<bool> good;
     absl::StatusOr<std::string> path = check.read.Expand(text);
     if (path.ok()) good = Sample(root, check, *path, card, now, state, reason);
+    if (!good && !reason.empty()) hangs = reason;
     if (good && *good == state.bad) {  // contradicts the verdict
       ++state.streak;
       int needed = state.bad ? check.recover : check.strikes;
@@ -152,6 +156,11 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
       card.health = Health::kUnhealthy;
       card.reason = state.reason;
     }
+  }
+  if (!hangs.empty()) {
+    card.health = Health::kUnhealthy;
+    card.reason = std::move(hangs);
+    return;
   }
   if (judged || silent.empty()) return;
   card.health = Health::kUnknown;

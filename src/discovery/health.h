@@ -22,6 +22,8 @@ namespace cleave {
 // resets) unless the check says absent = "bad", and "must change" has none before two samples lie far enough
 // apart, or on a still picture.
 //
+// A card whose driver does not answer (DEADLINE_EXCEEDED) is unhealthy as long as that is so.
+//
 // A card is unknown, which the kubelet is told as healthy, while checks that could withdraw it apply and none
 // of them has ever had an opinion. Without such checks it is healthy.
 //
@@ -53,7 +55,7 @@ class HealthMonitor {
     Clock::time_point changed;
     bool sampled = false;
   };
-  // True: good, false: bad (reason set), nullopt: no opinion.
+  // True: good, false: bad (reason set), nullopt: no opinion (with a reason: the driver does not answer).
   static std::optional<bool> Sample(const HostRoot& root, const HealthCheck& check, const std::string& path,
                                     const Card& card, Clock::time_point now, CheckState& state,
                                     std::string& reason);

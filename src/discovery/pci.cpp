@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -117,6 +118,30 @@ std::vector<NumaNode> ReadNumaNodes(const HostRoot& root, std::vector<Oddity>& o
     node.distances.clear();
   }
   return nodes;
+}
+
+bool IsOfPciCore(std::string_view name) {
+  // Source: Linux, drivers/pci/pci-sysfs.c pci_dev_attrs, pcie_dev_attrs.
+  constexpr std::string_view kNames[] = {"class",
+                                         "vendor",
+                                         "device",
+                                         "subsystem_vendor",
+                                         "subsystem_device",
+                                         "revision",
+                                         "irq",
+                                         "numa_node",
+                                         "local_cpus",
+                                         "local_cpulist",
+                                         "modalias",
+                                         "resource",
+                                         "enable",
+                                         "current_link_speed",
+                                         "current_link_width",
+                                         "max_link_speed",
+                                         "max_link_width",
+                                         "power_state",
+                                         "ari_enabled"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
 std::string FunctionPath(const PciFunction& function) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,9 @@ std::vector<PciFunction> ReadFunctions(const HostRoot& root, SeenFunctions& seen
 // What ReadFunctions() left out. What makes no sense is an oddity, and counts as absent.
 void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFunction& function,
                  std::vector<Oddity>& oddities);
+
+// True for a file in a function's folder for which no driver is asked.
+bool IsOfPciCore(std::string_view name);
 
 // The folder of a function below the root.
 std::string FunctionPath(const PciFunction& function);

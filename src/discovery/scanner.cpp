@@ -83,11 +83,11 @@ void CheckNodes(const HostRoot& root, Card& card) {
 
 Inventory Scanner::Scan(Clock::time_point now) {
   Inventory inventory;
-  inventory.numa_nodes = ReadNumaNodes(root_, inventory.oddities);
-  inventory.functions = ReadFunctions(root_, functions_, inventory.oddities);
+  inventory.numa_nodes = ReadNumaNodes(*root_, inventory.oddities);
+  inventory.functions = ReadFunctions(*root_, functions_, inventory.oddities);
   if (options_.all_functions) {
     for (PciFunction& function : inventory.functions)
-      ReadDetails(root_, inventory.numa_nodes, function, inventory.oddities);
+      ReadDetails(*root_, inventory.numa_nodes, function, inventory.oddities);
   }
   look_again_.reset();
   for (auto& [key, known] : known_) known.seen = false;
@@ -96,7 +96,7 @@ Inventory Scanner::Scan(Clock::time_point now) {
     const std::map<std::string, std::string> settings = settings_->Values(profile);
     std::set<std::string> taken;
     for (const Entries& entries : profile.entries) {
-      for (const Entry& entry : FindEntries(root_, profile, entries, settings, inventory)) {
+      for (const Entry& entry : FindEntries(*root_, profile, entries, settings, inventory)) {
         taken.insert(entry.near);
         taken.insert(Look(profile, entries, settings, entry, now, inventory));
       }
@@ -119,8 +119,8 @@ Inventory Scanner::Scan(Clock::time_point now) {
 // False when it is not one that the profile asks for.
 bool Scanner::FindFunction(const Profile& profile, const Entries& entries,
                            const std::map<std::string, std::string>& settings, Inventory& inventory,
-                           Card& card, std::set<std::string>& absent, std::vector<Oddity>& oddities) {
-  absent = ReadAttributes(root_, profile, entries, settings, inventory, card, oddities);
+                           Card& card, AttributeGaps& gaps, std::vector<Oddity>& oddities) {
+  gaps = ReadAttributes(*root_, profile, entries, settings, inventory, card, oddities);
   if (entries.address.empty()) return true;
   absl::StatusOr<std::string> address = entries.address.Expand(CardTextLookup(card, inventory, &settings));
   if (const PciFunction* function = address.ok() ? inventory.Function(*address) : nullptr) {
@@ -128,7 +128,7 @@ bool Scanner::FindFunction(const Profile& profile, const Entries& entries,
     card.address = function->address;
     TakeNuma(card.address, inventory, card);
     oddities.clear();
-    absent = ReadAttributes(root_, profile, entries, settings, inventory, card, oddities);
+    gaps = ReadAttributes(*root_, profile, entries, settings, inventory, card, oddities);
   } else if (entries.pci) {
     (void)Skip(entries, settings, inventory, card);
     return false;
@@ -140,7 +140,7 @@ void Scanner::TakeNuma(const std::string& address, Inventory& inventory, Card& c
   const PciFunction* function = inventory.Function(address);
   if (function == nullptr) return;
   auto& writable = inventory.functions[static_cast<size_t>(function - inventory.functions.data())];
-  if (!options_.all_functions) ReadDetails(root_, inventory.numa_nodes, writable, inventory.oddities);
+  if (!options_.all_functions) ReadDetails(*root_, inventory.numa_nodes, writable, inventory.oddities);
   if (function->numa_nodes.size() == 1) card.numa_nodes = function->numa_nodes;
 }
 
@@ -155,9 +155,9 @@ std::string Scanner::Look(const Profile& profile, const Entries& entries,
   card.address = entry.address;
   TakeNuma(entry.near, inventory, card);
   std::vector<Oddity> oddities;
-  std::set<std::string> absent;
-  if (!FindFunction(profile, entries, settings, inventory, card, absent, oddities)) return "";
-  if (absl::Status named = NameCard(root_, entries, settings, inventory, card); !named.ok()) {
+  AttributeGaps gaps;
+  if (!FindFunction(profile, entries, settings, inventory, card, gaps, oddities)) return "";
+  if (absl::Status named = NameCard(*root_, entries, settings, inventory, card); !named.ok()) {
     if (Skip(entries, settings, inventory, card)) return card.address;
     inventory.oddities.push_back({entry.name, "has no id yet: " + MessageOf(named)});
     look_again_ = kWaitStep;
@@ -170,16 +170,21 @@ std::string Scanner::Look(const Profile& profile, const Entries& entries,
                                                        BaseName(known->second.card.entry), entry.name)});
     return card.address;
   }
-  if (known != known_.end()) KeepOldAttributes(known->second.card, absent, card);
+  if (known != known_.end()) KeepOldAttributes(known->second.card, gaps.absent, card);
   auto first_seen = known == known_.end() ? now : known->second.first_seen;
   auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - first_seen);
-  card.waiting = ApplyDefaults(entries, root_.live(), age, card);
+  card.waiting = ApplyDefaults(entries, root_->live(), age, card);
   // Board, pieces and nodes may hang on an attribute that was kept or has a default.
-  (void)NameCard(root_, entries, settings, inventory, card);
+  (void)NameCard(*root_, entries, settings, inventory, card);
   if (Skip(entries, settings, inventory, card)) return card.address;
   for (Oddity& oddity : oddities) inventory.oddities.push_back({card.id, std::move(oddity.text)});
-  health_.Assess(root_, profile, CardLookup(card, inventory, &settings), now, card);
-  if (root_.Exists("dev")) CheckNodes(root_, card);  // a captured /sys alone says nothing about device nodes
+  health_.Assess(*root_, profile, CardLookup(card, inventory, &settings), now, card);
+  if (!gaps.hangs.empty()) {
+    card.health = Health::kUnhealthy;
+    card.reason = gaps.hangs;
+  }
+  if (root_->Exists("dev"))
+    CheckNodes(*root_, card);  // a captured /sys alone says nothing about device nodes
   if (card.waiting || health_.InDoubt(key)) look_again_ = kWaitStep;
   known_[key] = {.first_seen = first_seen, .last_seen = now, .card = card, .seen = true};
   inventory.cards.push_back(card);
@@ -205,7 +210,7 @@ void Scanner::CountPieces(Clock::time_point now, Inventory& inventory) {
   for (Card& card : inventory.cards) {
     if (card.piece_of.empty()) continue;
     const Known& known = known_.at(HealthMonitor::KeyOf(card));
-    bool counts = card.present || (root_.live() && now - known.last_seen < kPiecesSettle);
+    bool counts = card.present || (root_->live() && now - known.last_seen < kPiecesSettle);
     if (counts) whole[{card.profile, card.piece_of}].push_back(&card);
     if (counts && !card.present) look_again_ = kWaitStep;
   }

@@ -28,13 +28,15 @@ struct ScanOptions {
 // Looks at a machine, again and again, and remembers what a single look cannot know: attributes that were
 // there before a reset, cards that are gone, how often a health check failed.
 //
+// A value: a copy that has scanned may take the place of the one that has not.
+//
 // Ownership: keeps references to the root and the settings. Threads: one thread only.
 class Scanner {
  public:
   using Clock = std::chrono::steady_clock;
 
   Scanner(const HostRoot& root, const Settings& settings, ScanOptions options = {})
-      : root_(root), settings_(&settings), options_(options) {}
+      : root_(&root), settings_(&settings), options_(options) {}
 
   // Never fails: what cannot be read is an Oddity. `now` must not go backwards.
   Inventory Scan(Clock::time_point now);
@@ -46,8 +48,9 @@ class Scanner {
   // Stops listing a card that is gone. Does nothing while it is present.
   void Forget(const std::string& card_id);
 
-  // New settings; what is remembered stays, by card id.
+  // New settings, or another way to look at the same machine; what is remembered stays, by card id.
   void Replace(const Settings& settings) { settings_ = &settings; }
+  void Replace(const HostRoot& root) { root_ = &root; }
 
  private:
   struct Known {
@@ -61,16 +64,16 @@ class Scanner {
                    Clock::time_point now, Inventory& inventory);
   bool FindFunction(const Profile& profile, const Entries& entries,
                     const std::map<std::string, std::string>& settings, Inventory& inventory, Card& card,
-                    std::set<std::string>& absent, std::vector<Oddity>& oddities);
+                    AttributeGaps& gaps, std::vector<Oddity>& oddities);
   void TakeNuma(const std::string& address, Inventory& inventory, Card& card);
   static bool Skip(const Entries& entries, const std::map<std::string, std::string>& settings,
                    Inventory& inventory, const Card& card);
   void CountPieces(Clock::time_point now, Inventory& inventory);
   void Remember(Clock::time_point now, Inventory& inventory);
 
-  const HostRoot& root_;
+  const HostRoot* root_;
   const Settings* settings_;
-  const ScanOptions options_;
+  ScanOptions options_;
   std::map<std::string, Known> known_;  // by profile/card id
   SeenFunctions functions_;
   HealthMonitor health_;

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "config/resource_spec.h"
+#include "discovery/inventory.h"
 #include "policy/choose.h"
 #include "policy/plan.h"
 #include "policy/seat_chooser.h"
@@ -74,6 +76,21 @@ UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request) {
   if (resource.topology != nullptr) result.choice.score = Score(*resource.topology, result.choice.units);
   result.choice.bound = result.choice.score;
   return result;
+}
+
+ChoiceRequest HealthyFirst(const Resource& resource, ChoiceRequest request) {
+  std::vector<size_t> named = std::exchange(request.available, {});
+  std::sort(named.begin(), named.end());
+  std::vector<size_t> sick;
+  for (size_t unit : named)
+    (resource.units[unit].health == Health::kUnhealthy ? sick : request.available).push_back(unit);
+  if (sick.empty()) return request;
+  std::set<size_t> chosen(request.must_include.begin(), request.must_include.end());
+  chosen.insert(request.available.begin(), request.available.end());
+  for (size_t unit : sick) {
+    if (chosen.size() < request.size && chosen.insert(unit).second) request.must_include.push_back(unit);
+  }
+  return request;
 }
 
 double UnitAffinity(const Resource& resource, size_t a, size_t b) {

@@ -23,6 +23,10 @@ struct UnitChoice {
 // resource.units. Threads: any. Deterministic.
 UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request);
 
+// The request with healthy units only to choose from; the others must be included as far as there are not
+// enough of these.
+ChoiceRequest HealthyFirst(const Resource& resource, ChoiceRequest request);
+
 // Affinity of two units, by index.
 double UnitAffinity(const Resource& resource, size_t a, size_t b);
 

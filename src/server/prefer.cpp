@@ -58,24 +58,22 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
       if (answer.ids.size() < size) answer.ids.push_back(id);
     }
   }
-  std::vector<std::string> sick;
   std::vector<std::string> unknown;
   for (const std::string& id : request.available) {
     if (!seen.insert(id).second) continue;
     auto known = index.find(id);
     if (resource == nullptr || known == index.end()) {
       unknown.push_back(id);
-    } else if (resource->units[known->second].health == Health::kUnhealthy) {
-      sick.push_back(id);
     } else {
       choice.available.push_back(known->second);
+      if (resource->units[known->second].health == Health::kUnhealthy) answer.unhealthy.push_back(id);
     }
   }
   size_t left = size - answer.ids.size();
   choice.size = std::min(left, choice.available.size() + choice.must_include.size());
   if (choice.must_include.size() > choice.size) choice.must_include.resize(choice.size);
   if (choice.size > 0) {
-    std::sort(choice.available.begin(), choice.available.end());
+    choice = HealthyFirst(*resource, std::move(choice));
     choice.give_up = [until = std::chrono::steady_clock::now() + kLongest] {
       return std::chrono::steady_clock::now() > until;
     };
@@ -87,15 +85,12 @@ Preferred Prefer(const Resource* resource, const PreferRequest& request) {
     answer.question = std::move(choice);
   }
   // In the order of the ids: the kubelet shuffles, the answer should not.
-  std::sort(sick.begin(), sick.end());
+  std::sort(answer.unhealthy.begin(), answer.unhealthy.end());
   std::sort(unknown.begin(), unknown.end());
-  for (const std::vector<std::string>* rest : {&sick, &unknown}) {
-    for (const std::string& id : *rest) {
-      if (answer.ids.size() < size) answer.ids.push_back(id);
-    }
+  for (const std::string& id : unknown) {
+    if (answer.ids.size() < size) answer.ids.push_back(id);
   }
   answer.unknown.insert(answer.unknown.end(), unknown.begin(), unknown.end());
-  answer.unhealthy = std::move(sick);
   return answer;
 }
 

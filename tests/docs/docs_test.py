@@ -281,7 +281,7 @@ class Metrics(unittest.TestCase):
 class Architecture(unittest.TestCase):
     def test_mutexes(self):
         found = {str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("*")
-                 if path.suffix in (".h", ".cpp") and re.search(r"^\s*Mutex \w+;", path.read_text(), re.MULTILINE)}
+                 if path.suffix in (".h", ".cpp") and re.search(r"^\s*(mutable )?Mutex \w+;", path.read_text(), re.MULTILINE)}
         described = {markdown.codes(row[0])[0] for table in markdown.tables(ROOT / "docs/architecture.md")
                      if table.head[0] == "mutex in" for row in table.rows}
         self.assertEqual(described, found)
@@ -295,6 +295,14 @@ class Logs(unittest.TestCase):
                 for row in table.rows:
                     for message in markdown.codes(row[0]):
                         self.assertTrue(f'"{message}"' in code, message)
+
+    def test_all_warnings_and_errors(self):
+        code = "".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.cpp")))
+        described = {message for table in markdown.tables(ROOT / "docs/operations.md") if table.head[0] == "message"
+                     for row in table.rows for message in markdown.codes(row[0])}
+        found = set(re.findall(r'Log\(LogLevel::k(?:Error|Warning),\s*"([^"]+)"', code))
+        self.assertTrue(found)
+        self.assertEqual(found - described, set())
 
 
 class Pages(unittest.TestCase):

@@ -247,14 +247,7 @@ func (w *walk) exact() error {
 // quiet is a while in which no pod comes or goes.
 func (w *walk) quiet(while time.Duration) {
 	// Behind long lists the device manager may be at an older one that happens to be right, too.
-	harness.Eventually(w.t, "what is offered for a while", func() error {
-		for end := time.Now().Add(while); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if err := w.exact(); err != nil {
-				return err
-			}
-		}
-		return w.exact()
-	})
+	harness.EventuallyFor(w.t, while, "what is offered", w.exact)
 	for _, p := range w.pods {
 		p.known = p.known || while > 300*time.Millisecond // cleave asks after 100 ms
 	}

@@ -3,6 +3,7 @@
 package harness
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -35,6 +36,22 @@ func EventuallyWithin(t testing.TB, within time.Duration, what string, check fun
 		}
 		time.Sleep(pollEvery)
 	}
+}
+
+// EventuallyFor waits, as Eventually, until check returns nil and goes on doing so for a while.
+func EventuallyFor(t testing.TB, while time.Duration, what string, check func() error) {
+	t.Helper()
+	since := time.Now()
+	Eventually(t, what, func() error {
+		if err := check(); err != nil {
+			since = time.Now()
+			return err
+		}
+		if lasted := time.Since(since); lasted < while {
+			return fmt.Errorf("only for %v", lasted)
+		}
+		return nil
+	})
 }
 
 // Consistently fails the test when check returns an error at any time during the given while. Absence can only be
