@@ -20,7 +20,7 @@ struct Patience {
   // The same while the driver of another device does not answer: many cards may hang together.
   std::chrono::milliseconds next{500};
   // So long a device whose driver answers again is left alone: it may be one that is merely slow.
-  std::chrono::milliseconds rest{30'000};
+  std::chrono::milliseconds rest{10'000};
 };
 
 // Runs work that reads a machine on a thread of its own and leaves it there when a call of the root does not

@@ -141,6 +141,40 @@ func TestHealthGoesBothWays(t *testing.T) {
 	c.AwaitReady(http.StatusOK)
 }
 
+// A driver that does not answer keeps whoever reads its files in the kernel, where not even SIGKILL ends it. That costs its
+// own card, whether cleave runs already or starts then; pods get the others, and what happens to these is seen.
+func TestDriverDoesNotAnswer(t *testing.T) {
+	t.Run("while-it-runs", func(t *testing.T) {
+		k, c, m := startT3K(t)
+		release := m.HangAttribute(fmt.Sprintf("sys/class/tenstorrent/tenstorrent!%d/tt_card_type", m.Card(cardB).Ordinal))
+		defer release()
+		harness.Measure(t, "driver stops answering to unhealthy", k.Await(n300, harness.Count{Capacity: 4, Allocatable: 3}))
+		want(t, "sick cards", k.Sick(n300), []string{cardB})
+		c.AwaitEntry("why", func(e harness.Entry) bool {
+			return e.Message() == "health of a card changed" && e["card"] == cardB && strings.Contains(fmt.Sprint(e["reason"]), "does not answer")
+		})
+		want(t, "cards", len(k.Held(k.MustAdmit(one(n300, 2)), "c0")), 2)
+		comeBack := m.FallOffTheBus(cardA)
+		k.Await(n300, harness.Count{Capacity: 4, Allocatable: 2})
+		comeBack()
+		k.Await(n300, harness.Count{Capacity: 4, Allocatable: 3})
+		if status, page := c.Get("/healthz"); status != http.StatusOK {
+			t.Errorf("healthz: %d %s", status, page)
+		}
+		release()
+		harness.EventuallyWithin(t, time.Minute, "all cards", func() error { return k.Has(n300, harness.All(4)) })
+	})
+	t.Run("when-it-starts", func(t *testing.T) {
+		m := t3k(t)
+		release := m.HangAttribute(fmt.Sprintf("sys/class/tenstorrent/tenstorrent!%d/tt_card_type", m.Card(cardB).Ordinal))
+		defer release()
+		k := harness.StartKubelet(t, harness.KubeletOptions{NUMANodes: 2})
+		c := harness.StartCleave(t, harness.CleaveOptions{Machine: m})
+		k.AwaitCounts(map[string]harness.Count{n300: harness.All(3)})
+		c.AwaitReady(http.StatusOK)
+	})
+}
+
 // A sick card is given to nobody, and what is chosen is chosen among the others.
 func TestSickCardIsNotGiven(t *testing.T) {
 	k, _, m := startT3K(t)
