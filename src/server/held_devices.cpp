@@ -20,6 +20,7 @@
 #include "discovery/inventory.h"
 #include "policy/plan.h"
 #include "server/kubelet_client.h"
+#include "server/messages.h"
 
 namespace cleave {
 namespace {
@@ -132,16 +133,28 @@ void HeldDevices::Complete(Plan& plan, const Plan* before, const Settings& setti
   for (auto& [name, resource] : resources) {
     resource.name = name;
     ghosts_ += WithholdWhatIsHeld(elsewhere, *plan.inventory, resource);
-    for (const std::string& id : ghosts[name]) {
+    AddGhosts(ghosts[name], resource);
+    plan.resources.push_back(std::move(resource));
+  }
+}
+
+void HeldDevices::AddGhosts(const std::set<std::string>& ids, Resource& resource) {
+  if (ids.empty()) return;
+  size_t bytes = 0;
+  for (const Unit& unit : resource.units) bytes += BytesInList(unit);
+  for (const bool held : {true, false}) {
+    for (const std::string& id : ids) {
+      if (IsHeld(resource.name, id) != held) continue;
       Unit unit;
       unit.id = id;
       unit.health = Health::kUnhealthy;
       unit.gone = true;
       unit.reason = "it is gone, and a pod may hold it";
+      bytes += BytesInList(unit);
+      if (!held && bytes > kLongestMessage) return;
       resource.units.push_back(std::move(unit));
       ++ghosts_;
     }
-    plan.resources.push_back(std::move(resource));
   }
 }
 

@@ -44,7 +44,8 @@ class HeldDevices {
   // that they do not offer any more goes with all its ids. What pods hold never makes a resource: that of
   // another plugin may have a name that these settings could offer, too. What is offered under another name
   // now while a pod holds it under the old one is withheld; that includes the name of a resource before a
-  // restart, or of another plugin's, when the id is a PCI address. `before` may be null.
+  // restart, or of another plugin's, when the id is a PCI address. What would make a list longer than the
+  // kubelet takes is left out, unless a pod is known to hold it. `before` may be null.
   void Complete(Plan& plan, const Plan* before, const Settings& settings, Clock::time_point now);
 
   // Cards of `inventory` that are gone and may be forgotten: no unit of `plan` with such a card is held.
@@ -54,6 +55,7 @@ class HeldDevices {
   bool Pending() const { return !left_.empty() || !gone_.empty() || !dropped_.empty() || ghosts_ > 0; }
 
  private:
+  void AddGhosts(const std::set<std::string>& ids, Resource& resource);
   size_t WithholdWhatIsHeld(const std::map<std::string, std::set<std::string>>& elsewhere,
                             const Inventory& inventory, Resource& resource) const;
   bool IsHeld(const std::string& resource, const std::string& id) const;

@@ -17,13 +17,6 @@
 namespace cleave {
 namespace {
 
-// Of one device in a list, with what stands around it.
-size_t BytesOf(const Unit& unit) {
-  v1beta1::ListAndWatchResponse message;
-  FillList({{unit.id, false, unit.numa_nodes}}, message);
-  return message.ByteSizeLong();
-}
-
 // The shortest list that no kubelet takes begins with one that it does: how many units fit, taking the first
 // share of every card, then the second, and so on.
 std::string WhatFits(const Resource& resource) {
@@ -31,7 +24,7 @@ std::string WhatFits(const Resource& resource) {
   size_t fit = 0;
   if (resource.unit != UnitKind::kShare) {
     for (const Unit& unit : resource.units) {
-      bytes += BytesOf(unit);
+      bytes += BytesInList(unit);
       if (bytes > kLongestMessage) break;
       ++fit;
     }
@@ -42,7 +35,7 @@ std::string WhatFits(const Resource& resource) {
   for (const Unit& unit : resource.units) {
     auto index = static_cast<size_t>(unit.share->index);
     if (by_index.size() <= index) by_index.resize(index + 1);
-    by_index[index] += BytesOf(unit);
+    by_index[index] += BytesInList(unit);
     cards.insert(unit.cards.front());
   }
   while (fit < by_index.size() && bytes + by_index[fit] <= kLongestMessage) bytes += by_index[fit++];
@@ -50,6 +43,12 @@ std::string WhatFits(const Resource& resource) {
 }
 
 }  // namespace
+
+size_t BytesInList(const Unit& unit) {
+  v1beta1::ListAndWatchResponse message;
+  FillList({{unit.id, false, unit.numa_nodes}}, message);
+  return message.ByteSizeLong();
+}
 
 void FillList(const std::vector<ListedDevice>& devices, v1beta1::ListAndWatchResponse& message) {
   message.Clear();
@@ -91,7 +90,7 @@ void CheckListSizes(const Plan& plan, Diagnostics& diagnostics) {
   for (const Resource& resource : plan.resources) {
     size_t bytes = 0;
     for (const Unit& unit : resource.units) {
-      if (!unit.gone) bytes += BytesOf(unit);
+      if (!unit.gone) bytes += BytesInList(unit);
     }
     if (bytes <= kLongestMessage) continue;
     diagnostics.Error(

@@ -25,6 +25,9 @@ constexpr size_t kLongestMessage = size_t{4} * 1024 * 1024;
 
 void FillList(const std::vector<ListedDevice>& devices, v1beta1::ListAndWatchResponse& message);
 
+// Of one device of a list, at most, in bytes: when it is not healthy.
+size_t BytesInList(const Unit& unit);
+
 // The devices that an Allocate asks for, of all its containers.
 std::vector<std::string> DeviceIds(const v1beta1::AllocateRequest& request);
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "server/messages.h"
 #include "tests/server/gizmo_machine.h"
 
 namespace cleave {
@@ -123,6 +124,36 @@ TEST_F(HeldDevicesTest, WhatIsHeldUnderAnotherNameIsWithheld) {
   Answer({});
   Look();
   EXPECT_THAT(Ids(true), ElementsAre(Id(0), Id(1), Id(2)));
+}
+
+// All ids of a long list change, as when cards are renamed: the old ones beside the new ones are more than
+// the kubelet takes, and it would then hear of none.
+TEST_F(HeldDevicesTest, WhatWouldMakeTheListTooLongIsLeftOut) {
+  const auto plan_of = [](char letter) {
+    Plan plan;
+    plan.inventory = std::make_shared<const Inventory>();
+    Resource& resource = plan.resources.emplace_back();
+    resource.name = kResource;
+    for (int i = 0; i < 600; ++i) {
+      Unit unit;
+      unit.id = std::to_string(i) + std::string(4096, letter);
+      resource.units.push_back(std::move(unit));
+    }
+    return plan;
+  };
+  const Plan before = plan_of('a');
+  Plan plan = plan_of('b');
+  const std::string& held = before.resources[0].units[599].id;
+  Answer({{kResource, {held}}});
+  held_.Complete(plan, &before, settings_, now_);
+  const std::vector<Unit>& units = plan.resources[0].units;
+  size_t bytes = 0;
+  for (const Unit& unit : units) bytes += BytesInList(unit);
+  EXPECT_LE(bytes, kLongestMessage);
+  EXPECT_GT(bytes + 5000, kLongestMessage) << "as many as there is room for";
+  EXPECT_EQ(units[599].id, "599" + std::string(4096, 'b'));
+  EXPECT_EQ(units[600].id, held) << "what a pod holds comes first";
+  EXPECT_TRUE(held_.Pending());
 }
 
 // At start: a pod holds a card that is not there.
