@@ -22,6 +22,7 @@
 #include "config/diagnostics.h"
 #include "discovery/inventory.h"
 #include "node_view.h"
+#include "notes.h"
 #include "output.h"
 #include "plan_keeper.h"
 #include "policy/choose.h"
@@ -46,7 +47,7 @@ void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), s
 void Complain(const std::string& text) { fmt::print(stderr, "cleave: {}\n", text); }
 
 void PrintDiagnostics(const Diagnostics& diagnostics) {
-  for (const Diagnostic& error : diagnostics.errors()) fmt::print(stderr, "{}\n", ToString(error));
+  for (const std::string& line : Lines(diagnostics)) fmt::print(stderr, "{}\n", line);
 }
 
 // The node, with all problems of its configuration said; nullopt when it cannot be looked at or has errors.
@@ -166,10 +167,10 @@ int RunCheck(const CheckOptions& options) {
   CheckSocketPaths(view->plan, options.kubelet_dir, view->diagnostics);
   CheckListSizes(view->plan, view->diagnostics);
   const bool serves = view->diagnostics.ok();
+  // A name that nobody knows has no value either; that was said.
+  const std::vector<Diagnostic> said = view->diagnostics.errors();
   for (const Resource& resource : view->plan.resources) {
     for (const Diagnostic& one : FindUnanswered(view->plan, resource)) {
-      // A name that nobody knows has no value either; that was said.
-      const std::vector<Diagnostic> said = view->diagnostics.errors();
       bool twice = std::any_of(said.begin(), said.end(), [&](const Diagnostic& other) {
         return ToString(other.pos) == ToString(one.pos);
       });
@@ -181,9 +182,8 @@ int RunCheck(const CheckOptions& options) {
   const bool offers = view->diagnostics.ok();
   for (const Diagnostic& one : FindBrokenLinkFiles(view->settings.config, view->links, *view->plan.inventory))
     view->diagnostics.Error(one.pos, one.message);
+  FindNotes(*view, options.node, view->diagnostics);
   PrintDiagnostics(view->diagnostics);
-  for (const Diagnostic& one : FindSilentAttributes(*view, options.node.profile_files))
-    fmt::print(stderr, "{}: note: {}\n", ToString(one.pos), one.message);
   const std::vector<Refusal> refusals = FindRefusals(view->plan, *view->root);
   if (options.json) {
     Print(PlanJson(view->plan, refusals, view->diagnostics));
@@ -280,6 +280,11 @@ int RunPrefer(const PreferOptions& options) {
   preferred.warning = std::move(made.warning);
   preferred.microseconds =
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start).count();
+  if (resource->strict) {
+    std::vector<const Unit*> chosen;
+    for (size_t unit : preferred.choice.units) chosen.push_back(&resource->units[unit]);
+    preferred.refusal = BreaksSameCard(view->plan, *resource, chosen);
+  }
   std::sort(preferred.request.available.begin(), preferred.request.available.end());
   preferred.next = NextBest(*resource, preferred.request, preferred.choice);
   preferred.whole = LeftWhole(view->plan, *resource, preferred.request, preferred.choice.units);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line.
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
@@ -8,13 +10,16 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "base/http_address.h"
 #include "base/status.h"
+#include "base/strings.h"
 #include "commands.h"
 #include "config/diagnostics.h"
 #include "daemon.h"
@@ -29,6 +34,28 @@ namespace {
 constexpr int kUsage = 2;
 
 std::string NotEmpty(const std::string& text) { return text.empty() ? "must not be empty" : ""; }
+
+// A check for CLI11: a whole number from `least` to `most`.
+std::function<std::string(const std::string&)> Whole(int64_t least, int64_t most) {
+  return [least, most](const std::string& text) -> std::string {
+    const std::optional<int64_t> number = cleave::ParseInt(text);
+    if (number && *number >= least && *number <= most) return "";
+    return fmt::format("must be a whole number from {} to {}, not '{}'", least, most, text);
+  };
+}
+
+// What to do about words that no option takes: "" when there is nothing to say.
+std::string WhereItBelongs(const CLI::App& app) {
+  for (const CLI::App* command : app.get_subcommands()) {
+    for (const std::string& word : command->remaining()) {
+      std::error_code ignored;
+      const bool may_be = word.find(".tar") != std::string::npos || std::filesystem::exists(word, ignored);
+      if (word.starts_with('-') || !may_be) continue;
+      return fmt::format("To look at a captured machine: --root {}\n", word);
+    }
+  }
+  return "";
+}
 
 // A directory that may still come, but not where a file is in its way.
 std::string MayBeDirectory(const std::string& text) {
@@ -174,7 +201,7 @@ int Run(int argc, char** argv) {
       ->type_name("RESOURCE");
   prefer->add_option("-n,--size", prefer_options.size, "How many devices")
       ->required()
-      ->check(CLI::Range(1, 1000000))
+      ->check(Whole(1, 1000000))
       ->type_name("K");
   prefer
       ->add_option("--available", prefer_options.available,
@@ -194,7 +221,7 @@ int Run(int argc, char** argv) {
   prefer
       ->add_option("--budget", prefer_options.budget,
                    "Search steps before the best so far is taken (default: about 3 ms worth)")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(Whole(0, int64_t{1} << 40))
       ->type_name("STEPS");
 
   cleave::NodeOptions capture_options;
@@ -225,7 +252,9 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kUsage;
+    const bool wrong = app.exit(error) != 0;
+    if (wrong) std::cerr << WhereItBelongs(app);
+    return wrong ? kUsage : 0;
   }
   bool json = format == "json";
   check_options.json = plan_options.json = topology_options.json = prefer_options.json = json;

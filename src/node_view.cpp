@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_view.h"
 
-#include <fmt/core.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,7 +14,6 @@
 #include "base/status.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
-#include "config/profile.h"
 #include "discovery/inventory.h"
 #include "discovery/patient_reader.h"
 #include "discovery/scanner.h"
@@ -64,31 +60,6 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   view.plan = std::move(planned.plan);
   view.diagnostics.Add(planned.diagnostics);
   return view;
-}
-
-std::vector<Diagnostic> FindSilentAttributes(const NodeView& view, const std::vector<std::string>& files) {
-  std::vector<Diagnostic> silent;
-  for (const Profile& profile : view.settings.profiles) {
-    if (std::find(files.begin(), files.end(), profile.file) == files.end()) continue;
-    for (const Entries& entries : profile.entries) {
-      for (const Attribute& attribute : entries.attributes) {
-        bool asked = std::any_of(attribute.rules.begin(), attribute.rules.end(),
-                                 [](const AttributeRule& rule) { return rule.when.empty(); });
-        if (!asked) continue;  // each rule is for some cards only
-        size_t cards = 0;
-        bool found = false;
-        for (const Card& card : view.plan.inventory->cards) {
-          if (card.profile != profile.name || card.kind != entries.kind) continue;
-          ++cards;
-          found = found || card.attributes.contains(attribute.name);
-        }
-        if (cards == 0 || found) continue;
-        silent.push_back({attribute.pos, fmt::format("attribute '{}' has no value on any of {} cards",
-                                                     attribute.name, cards)});
-      }
-    }
-  }
-  return silent;
 }
 
 std::string HostName() {

@@ -52,9 +52,6 @@ struct NodeView {
 // One look at a node. Fails only when the root cannot be opened.
 absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options);
 
-// Attributes of the profiles in these files that no card has: worth knowing for who writes one by trial.
-std::vector<Diagnostic> FindSilentAttributes(const NodeView& view, const std::vector<std::string>& files);
-
 // This machine's name.
 std::string HostName();
 

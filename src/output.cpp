@@ -47,6 +47,17 @@ std::string Dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 
 std::string NodesText(const Unit& unit) { return unit.numa_nodes.empty() ? "-" : RangeText(unit.numa_nodes); }
 
+Json DiagnosticsJson(const std::vector<Diagnostic>& list) {
+  Json json = Json::array();
+  for (const Diagnostic& one : list) {
+    json.push_back({{"file", one.pos.file},
+                    {"line", one.pos.line},
+                    {"column", one.pos.column},
+                    {"message", one.message}});
+  }
+  return json;
+}
+
 // Of units of several cards: means over their pairs of cards, which add up to the affinity of the two.
 std::string MeansText(const Graph& graph, const Unit& a, const Unit& b) {
   double tree = 0;
@@ -98,6 +109,18 @@ std::string UnitsText(const Resource& resource, size_t first, size_t last) {
   return first == last ? id : fmt::format("{} .. {}", id, resource.units[last].id);
 }
 
+std::string WhyNothing(const Plan& plan) {
+  const Inventory& inventory = *plan.inventory;
+  if (!inventory.cards.empty()) {
+    return fmt::format("{} card{} found and none is in a resource, see below", inventory.cards.size(),
+                       inventory.cards.size() == 1 ? " was" : "s were");
+  }
+  if (!inventory.not_cards.empty()) return "what the profiles in use are about is no card now, see below";
+  return fmt::format(
+      "no profile in use finds a card among its {} PCI functions ('cleave topology --functions' lists them)",
+      inventory.functions.size());
+}
+
 }  // namespace
 
 std::string RangeText(const std::vector<int>& numbers) {
@@ -114,7 +137,7 @@ std::string RangeText(const std::vector<int>& numbers) {
 
 std::string PlanText(const Plan& plan, const std::vector<Refusal>& refusals) {
   std::string text;
-  if (plan.resources.empty()) text += "This node offers nothing.\n";
+  if (plan.resources.empty()) text += fmt::format("This node offers nothing: {}.\n", WhyNothing(plan));
   for (const Resource& resource : plan.resources) {
     size_t healthy =
         static_cast<size_t>(std::count_if(resource.units.begin(), resource.units.end(),
@@ -202,13 +225,8 @@ std::string PlanJson(const Plan& plan, const std::vector<Refusal>& refusals, con
   json["oddities"] = Json::array();
   for (const Oddity& one : plan.inventory->oddities)
     json["oddities"].push_back({{"subject", one.subject}, {"text", one.text}});
-  json["errors"] = Json::array();
-  for (const Diagnostic& one : diagnostics.errors()) {
-    json["errors"].push_back({{"file", one.pos.file},
-                              {"line", one.pos.line},
-                              {"column", one.pos.column},
-                              {"message", one.message}});
-  }
+  json["errors"] = DiagnosticsJson(diagnostics.errors());
+  json["notes"] = DiagnosticsJson(diagnostics.notes());
   return Dump(json);
 }
 
@@ -279,6 +297,7 @@ std::string PreferText(const PreferReport& preferred) {
       text += fmt::format("  {}  is not healthy: {}\n", std::string(one.id.size(), ' '), one.reason);
   }
   if (!preferred.warning.empty()) text += "Not as wished: " + preferred.warning + "\n";
+  if (!preferred.refusal.empty()) text += "Allocate would refuse it: " + preferred.refusal + "\n";
   if (choice.units.size() > 1 && choice.units.size() <= kMostInPairs)
     text += "Pairs:\n" + PairsText(*preferred.plan, resource, choice.units);
   text += RestText(preferred);
@@ -299,6 +318,7 @@ std::string PreferJson(const PreferReport& preferred) {
                {"bound", preferred.choice.bound},
                {"gap", preferred.choice.bound - preferred.choice.score},
                {"warning", preferred.warning},
+               {"refusal", preferred.refusal},
                {"next", nullptr},
                {"left_whole", Json::array()},
                {"microseconds", preferred.microseconds},

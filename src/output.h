@@ -27,6 +27,7 @@ struct PreferReport {
   ChoiceRequest request;
   Choice choice;
   std::string warning;  // which wish of the resource could not be kept
+  std::string refusal;  // why Allocate would refuse the set; "": it would not
   int64_t microseconds = 0;
   std::optional<Choice> next;    // the best set that differs
   std::vector<WholePart> whole;  // what is left untouched

@@ -204,9 +204,11 @@ void CheckAttributes(const Profile& profile, const Entries& entries, Diagnostics
     for (const AttributeRule& rule : attribute.rules) {
       names.Check(rule.when, diagnostics);
       if (!rule.table.empty() && !profile.tables.contains(rule.table)) {
+        std::vector<std::string> known;
+        for (const auto& [table, values] : profile.tables) known.push_back(table);
         diagnostics.Error(attribute.pos,
-                          fmt::format("attribute '{}' looks into table '{}': there is no [tables.{}]",
-                                      attribute.name, rule.table, rule.table));
+                          fmt::format("attribute '{}' looks into table '{}': there is no [tables.{}]{}",
+                                      attribute.name, rule.table, rule.table, DidYouMean(rule.table, known)));
       }
       if (rule.source == AttributeSource::kOf) {
         names.CheckName(rule.from.source(), attribute.pos, "attribute", diagnostics);
@@ -267,6 +269,21 @@ void CheckTwice(const Profile& profile, Diagnostics& diagnostics) {
   }
 }
 
+// What another vendor's cards have is no help: the profiles that know most of the names of `spec`.
+std::vector<const Profile*> Nearest(const ResourceSpec& spec, const std::vector<const Profile*>& profiles) {
+  std::vector<const Profile*> nearest;
+  size_t fewest = SIZE_MAX;
+  for (const Profile* profile : profiles) {
+    Diagnostics own;
+    CheckSpec(spec, Names({profile}), own);
+    const size_t errors = own.errors().size();
+    if (errors < fewest) nearest.clear();
+    fewest = std::min(fewest, errors);
+    if (errors == fewest) nearest.push_back(profile);
+  }
+  return nearest;
+}
+
 }  // namespace
 
 void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
@@ -283,18 +300,10 @@ void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
 
 void CheckResource(const ResourceSpec& spec, const std::vector<const Profile*>& profiles,
                    Diagnostics& diagnostics) {
-  // What another vendor's cards have is no help: names of those profiles are suggested that know most others.
-  std::vector<const Profile*> nearest;
-  size_t fewest = SIZE_MAX;
-  for (const Profile* profile : profiles) {
-    Diagnostics own;
-    CheckSpec(spec, Names({profile}), own);
-    const size_t errors = own.errors().size();
-    if (errors < fewest) nearest.clear();
-    fewest = std::min(fewest, errors);
-    if (errors == fewest) nearest.push_back(profile);
-  }
-  CheckSpec(spec, Names(profiles).Suggesting(Names(nearest)), diagnostics);
+  const Names names(profiles);
+  Diagnostics wrong;
+  CheckSpec(spec, names, wrong);
+  if (!wrong.ok()) CheckSpec(spec, names.Suggesting(Names(Nearest(spec, profiles))), diagnostics);
   if (!spec.id) return;
   for (const Profile* profile : profiles) {
     for (const Entries& entries : profile->entries) CheckId(*spec.id, entries, diagnostics);

@@ -100,6 +100,8 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
     LinkSource::Pair pair;
     pair.from = pair_reader.String("from").value_or("");
     pair.to = pair_reader.String("to").value_or("");
+    pair.from_pos = pair_reader.PosOfKey("from");
+    pair.to_pos = pair_reader.PosOfKey("to");
     pair.width = pair_reader.Number("width").value_or(1);
     if (pair.from.empty() || pair.to.empty())
       pair_reader.Error(pair_reader.Pos(),
@@ -172,6 +174,7 @@ Config ParseConfig(std::string_view text, const std::string& file, Diagnostics& 
       config.profile_dirs.push_back(BesideFile(dir, file));
   }
   config.drop = reader.Patterns("drop");
+  config.drop_pos = reader.PosOfKey("drop");
   reader.Tables("exclude", [&](const toml::table& item) {
     // Read as the value of a key, so that the tests keep their positions.
     toml::table holder;

@@ -54,9 +54,10 @@ struct Config {
   LogFormat log_format = LogFormat::kText;
   std::string http_address;  // "HOST:PORT" for metrics and probes; "": no HTTP
   std::chrono::milliseconds rescan{
-      5000};  // how often the machine is looked at when it says nothing; 1 s to 1 h
-  SourcePos profiles_pos;
+      5000};               // how often the machine is looked at when it says nothing; 1 s to 1 h
+  SourcePos profiles_pos;  // of no file when there is no cleave.toml
   SourcePos profile_dirs_pos;
+  SourcePos drop_pos;
 };
 
 // Reads cleave.toml. `file` names it in errors; relative paths in it start at the file's directory.

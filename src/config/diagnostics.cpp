@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -39,6 +40,7 @@ std::string ToString(const Diagnostic& diagnostic) {
 }
 
 std::vector<Diagnostic> Diagnostics::errors() const { return Sorted(errors_); }
+std::vector<Diagnostic> Diagnostics::notes() const { return Sorted(notes_); }
 
 std::string Diagnostics::Text() const {
   std::string text;
@@ -49,9 +51,26 @@ std::string Diagnostics::Text() const {
   return text;
 }
 
+std::vector<std::string> Lines(const Diagnostics& diagnostics) {
+  std::vector<std::string> lines;
+  for (const Diagnostic& error : diagnostics.errors()) lines.push_back(ToString(error));
+  for (const Diagnostic& note : diagnostics.notes())
+    lines.push_back(ToString(Diagnostic{note.pos, "note: " + note.message}));
+  return lines;
+}
+
 std::string DidYouMean(const std::string& word, const std::vector<std::string>& candidates) {
   std::string nearest = Nearest(word, candidates);
   return nearest.empty() ? "" : fmt::format(" (did you mean '{}'?)", nearest);
+}
+
+std::string NearOrAll(const std::string& word, const std::vector<std::string>& candidates) {
+  std::string near = DidYouMean(word, candidates);
+  if (!near.empty() || candidates.empty()) return near;
+  constexpr size_t kMost = 20;
+  if (candidates.size() <= kMost) return "; there is " + Join(candidates, ", ");
+  const std::vector<std::string> first(candidates.begin(), candidates.begin() + kMost);
+  return fmt::format("; there is {} and {} more", Join(first, ", "), candidates.size() - kMost);
 }
 
 }  // namespace cleave

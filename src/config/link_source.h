@@ -15,6 +15,8 @@ struct LinkSource {
     std::string from;  // a card: its id, address or serial
     std::string to;
     double width = 1;
+    SourcePos from_pos = {};
+    SourcePos to_pos = {};
   };
   std::string source;              // a name in topology/link_sources.cpp's table
   std::string path;                // ParseConfig() has put the file's directory before a relative one

@@ -48,14 +48,14 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
   for (const std::string& name : settings.config.profiles) {
     if (find(name) == nullptr) {
       diagnostics.Error(settings.config.profiles_pos,
-                        fmt::format("there is no profile '{}'{}", name, DidYouMean(name, profile_names)));
+                        fmt::format("there is no profile '{}'{}", name, NearOrAll(name, profile_names)));
     }
   }
   for (const auto& [name, values] : settings.config.settings) {
     const Profile* profile = find(name);
     if (profile == nullptr) {
       diagnostics.Error(settings.config.settings_pos.at(name),
-                        fmt::format("there is no profile '{}'{}", name, DidYouMean(name, profile_names)));
+                        fmt::format("there is no profile '{}'{}", name, NearOrAll(name, profile_names)));
       continue;
     }
     std::vector<std::string> declared;
@@ -65,7 +65,7 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
       auto setting = profile->settings.find(key);
       if (setting == profile->settings.end()) {
         diagnostics.Error(
-            pos, fmt::format("profile '{}' has no setting '{}'{}", name, key, DidYouMean(key, declared)));
+            pos, fmt::format("profile '{}' has no setting '{}'{}", name, key, NearOrAll(key, declared)));
         continue;
       }
       const std::vector<std::string>& allowed = setting->second.values;
@@ -85,7 +85,7 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
       CheckResource(spec, {profile}, diagnostics);
     } else {
       diagnostics.Error(spec.pos, fmt::format("there is no profile '{}'{}", spec.profile,
-                                              DidYouMean(spec.profile, profile_names)));
+                                              NearOrAll(spec.profile, profile_names)));
     }
   }
   for (const Condition& condition : settings.config.exclude) CheckTests(condition, all, diagnostics);
@@ -115,7 +115,7 @@ void AddTables(Settings& settings, Diagnostics& diagnostics) {
       for (const auto& [table, values] : tables) {
         if (!profile.tables.contains(table)) {
           diagnostics.Error(
-              pos, fmt::format("profile '{}' has no table '{}'{}", name, table, DidYouMean(table, known)));
+              pos, fmt::format("profile '{}' has no table '{}'{}", name, table, NearOrAll(table, known)));
         }
         for (const auto& [from, to] : values) profile.tables[table][from] = to;
       }
@@ -207,6 +207,7 @@ Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics) {
   if (!text.ok() && !(options.config_file.empty() && absl::IsNotFound(text.status())))
     diagnostics.Error({file, 0, 0}, MessageOf(text.status()));
   Config config = ParseConfig(text.value_or(""), file, diagnostics);
+  if (!text.ok()) config.profiles_pos = {};
   std::vector<NamedText> profiles;
   for (const std::string& dir : config.profile_dirs)
     ReadProfileDir(dir, &config.profile_dirs_pos, profiles, diagnostics);
@@ -216,7 +217,12 @@ Settings LoadSettings(const LoadOptions& options, Diagnostics& diagnostics) {
   // Who names a file wants it: a profile is written by trial.
   for (Profile& profile : settings.profiles) {
     const std::vector<std::string>& named = options.profile_files;
-    if (std::find(named.begin(), named.end(), profile.file) != named.end()) profile.is_default = true;
+    if (std::find(named.begin(), named.end(), profile.file) == named.end()) continue;
+    profile.is_default = true;
+    if (settings.Active(profile) || profile.broken) continue;
+    diagnostics.Note(settings.config.profiles_pos,
+                     fmt::format("'profiles' does not name '{}' of --profile {}, so it is not in use",
+                                 profile.name, profile.file));
   }
   return settings;
 }

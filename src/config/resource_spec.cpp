@@ -78,7 +78,7 @@ ShareNumbers ParseShares(TableReader& reader) {
     if (name == "default") {
       shares.otherwise = std::move(number);
     } else {
-      shares.of_cards.push_back({name, *std::move(number)});
+      shares.of_cards.push_back({name, *std::move(number), inner.PosOfKey(name)});
     }
   }
   if (node->as_table()->empty()) reader.ErrorAt("shares", "'shares' in [[resource]] is empty");
@@ -133,7 +133,8 @@ void CheckUnitKeys(TableReader& reader, const ResourceSpec& spec) {
   for (const std::string& kind : spec.near) {
     if (kind != "net" && kind != "infiniband")
       reader.ErrorAt("near",
-                     fmt::format("'near' in [[resource]] must be \"net\" or \"infiniband\", not '{}'", kind));
+                     fmt::format("'near' in [[resource]] must be \"net\" or \"infiniband\", not '{}'{}", kind,
+                                 DidYouMean(kind, {"net", "infiniband"})));
   }
   bool by_affinity =
       spec.prefer == Preference::kClosest && spec.same_card.value_or(SameCard::kAllow) == SameCard::kAllow;

@@ -29,6 +29,7 @@ struct ShareNumbers {
   struct OfCard {
     std::string card;  // its id, PCI address or serial
     TextTemplate number;
+    SourcePos pos;  // of the name
   };
   std::vector<OfCard> of_cards;
   std::optional<TextTemplate> otherwise;  // for cards that are not named; nullopt: those are not offered

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
+#include "config/profile.h"
 #include "discovery/inventory.h"
 
 namespace cleave {
@@ -32,9 +33,16 @@ void CheckClaims(const Settings& settings, const Inventory& inventory, Diagnosti
     }
   }
   for (const auto& [profiles, what] : both) {
-    diagnostics.Error(settings.config.profiles_pos,
-                      fmt::format("profiles '{}' and '{}' both claim {}: name the wanted ones in 'profiles'",
-                                  profiles.first, profiles.second, Join({what.begin(), what.end()}, ", ")));
+    SourcePos pos = settings.config.profiles_pos;
+    for (const Profile& profile : settings.profiles) {
+      bool claims = profile.name == profiles.first || profile.name == profiles.second;
+      if (pos.file.empty() && claims && !profile.shipped) pos = {profile.file, 0, 0};
+    }
+    diagnostics.Error(
+        std::move(pos),
+        fmt::format("profiles '{}' and '{}' both claim {}: name the wanted ones in 'profiles' of "
+                    "cleave.toml",
+                    profiles.first, profiles.second, Join({what.begin(), what.end()}, ", ")));
   }
 }
 

@@ -9,7 +9,8 @@
 
 namespace cleave {
 
-// Two profiles that claim one function or device node would hand it out twice: an error that names both.
+// Two profiles that claim one function or device node would hand it out twice: an error that names both, at
+// 'profiles' in cleave.toml, else, where there is no such file, at the operator's own of the two.
 void CheckClaims(const Settings& settings, const Inventory& inventory, Diagnostics& diagnostics);
 
 }  // namespace cleave

@@ -222,8 +222,8 @@ class Planner {
           return profile.name == spec.profile && settings_.Active(profile);
         });
     if (!active || !spec.when.Holds(wanted)) return;
-    bool asks = !spec.where.empty() || !spec.except.empty();
-    bool found = !asks;
+    bool found = spec.where.empty() && spec.except.empty();
+    const bool asks = !found;
     absl::StatusOr<std::string> name = spec.name.Expand(lookup);
     for (size_t i = 0; asks && i < inventory_.cards.size(); ++i) {
       if (!IsCandidate(spec, i)) continue;
@@ -231,10 +231,8 @@ class Planner {
       if (name.ok()) LeaveOver(i, fmt::format("it is why {} is offered", *name));
     }
     if (!found) return;
-    auto complain = [&](const absl::Status& status, const SourcePos& pos) {
-      diagnostics_.Error(pos, MessageOf(status));
-    };
     absl::StatusOr<int64_t> count = NumberFrom(*spec.count, lookup, 0);
+    auto complain = [&](const auto& status, const auto& pos) { diagnostics_.Error(pos, MessageOf(status)); };
     if (!name.ok()) return complain(name.status(), spec.name.pos);
     if (!count.ok()) return complain(count.status(), spec.count->pos);
     if (std::string bad = BadResourceName(*name); !bad.empty())
@@ -268,7 +266,9 @@ class Planner {
     }
     if (!spec.from_operator) {
       for (const std::string& pattern : settings_.config.drop) {
-        if (GlobMatch(pattern, name)) return leave_out(fmt::format("{} is dropped in cleave.toml", name));
+        if (!GlobMatch(pattern, name)) continue;
+        plan_.dropped.insert(name);
+        return leave_out(fmt::format("{} is dropped in cleave.toml", name));
       }
       if (reserved_.contains(name))
         return leave_out(fmt::format("{} is replaced in cleave.toml, which does not take it", name));

@@ -6,6 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/strings.h"
+#include "config/condition.h"
+#include "discovery/inventory.h"
+
 namespace cleave {
 
 const Unit* Resource::Find(std::string_view id) const {
@@ -22,6 +26,12 @@ const Resource* Plan::Find(std::string_view name) const {
 const std::map<std::string, std::string>* Plan::SettingsOf(const std::string& profile) const {
   auto found = settings.find(profile);
   return found == settings.end() ? nullptr : &found->second;
+}
+
+bool IsCalled(const Card& card, const std::string& name) {
+  if (card.id == name || ToLower(card.address) == ToLower(name)) return true;
+  auto serial = card.attributes.find("serial");
+  return serial != card.attributes.end() && ToText(serial->second) == name;
 }
 
 }  // namespace cleave

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,7 @@ struct Plan {
   std::vector<Resource> resources;  // by name
   std::vector<NotOffered> not_offered;
   std::vector<NotMade> not_made;
+  std::set<std::string> dropped;  // names of resources of profiles that `drop` in cleave.toml has taken away
   // Names and ids that the operator's resources make of cards and the kubelet would refuse. A daemon leaves
   // those cards out and goes on, since a single odd card must not cost the others; `check` refuses them.
   std::vector<Diagnostic> refused;
@@ -100,6 +102,9 @@ struct Plan {
 // must not be served.
 Plan MakePlan(const Settings& settings, std::shared_ptr<const Inventory> inventory,
               std::shared_ptr<const Graph> graph, const std::string& node_name, Diagnostics& diagnostics);
+
+// Whether `shares` in cleave.toml may name this card so: by its id, PCI address (any case) or serial.
+bool IsCalled(const Card& card, const std::string& name);
 
 // What a container gets. Paths are the host's.
 struct ContainerEdits {

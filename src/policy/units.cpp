@@ -164,12 +164,6 @@ absl::StatusOr<std::string> UnitId(const ResourceSpec& spec, const Plan& plan, c
   return spec.id->Expand(LookupOf(plan, plan.inventory->cards[group.cards.front()]));
 }
 
-bool IsCalled(const Card& card, const std::string& name) {
-  if (card.id == name || ToLower(card.address) == ToLower(name)) return true;
-  auto serial = card.attributes.find("serial");
-  return serial != card.attributes.end() && ToText(serial->second) == name;
-}
-
 // NOT_FOUND: nothing is said of this card.
 absl::StatusOr<int> SharesOf(const ResourceSpec& spec, const Plan& plan, const Card& card) {
   const TextTemplate* number = spec.shares.otherwise ? &*spec.shares.otherwise : nullptr;

@@ -24,13 +24,19 @@ absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vec
   const Inventory& inventory = input.inventory;
   const std::string subject = ToString(source.pos);
   std::map<std::pair<size_t, size_t>, double> widths;  // by direction
-  for (const LinkSource::Pair& pair : source.pairs) {
-    int from = FindCard(inventory, pair.from);
-    int to = FindCard(inventory, pair.to);
-    for (const auto& [card, name] : {std::pair(from, pair.from), std::pair(to, pair.to)}) {
-      if (card < 0)
-        oddities.push_back({subject, fmt::format("link: no card, or more than one, is called '{}'", name)});
+  std::vector<std::string> known;
+  for (const Card& card : inventory.cards) known.push_back(card.id);
+  auto find = [&](const std::string& name, const SourcePos& pos) {
+    const int card = FindCard(inventory, name);
+    if (card < 0 && !name.empty()) {  // an empty name was an error
+      oddities.push_back({ToString(pos), fmt::format("link: no card, or more than one, is called '{}'{}",
+                                                     name, NearOrAll(name, known))});
     }
+    return card;
+  };
+  for (const LinkSource::Pair& pair : source.pairs) {
+    const int from = find(pair.from, pair.from_pos);
+    const int to = find(pair.to, pair.to_pos);
     if (from < 0 || to < 0) continue;
     if (from == to) {
       oddities.push_back({subject, fmt::format("link: '{}' and '{}' are one card", pair.from, pair.to)});

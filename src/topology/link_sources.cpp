@@ -180,6 +180,8 @@ std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, con
       continue;
     }
     const std::string none;
+    const bool has_text = i < texts.texts.size() && !texts.texts[i].empty();
+    if (kind->origin == LinkOrigin::kFile && source.path.empty() && !has_text) continue;  // as above
     const LinkInput input = {source, i < texts.texts.size() ? texts.texts[i] : none, inventory, texts.root};
     absl::StatusOr<std::vector<Link>> found = kind->read(input, oddities);
     if (!found.ok() && source.of_profile && (texts.root == nullptr || absl::IsNotFound(found.status())))

@@ -24,6 +24,7 @@
 namespace cleave {
 namespace {
 
+constexpr const char* kWhatIsMeant = "; NCCL writes one to the file that NCCL_TOPO_DUMP_FILE names";
 constexpr size_t kMostGpus = 1024;    // the largest host has 16
 constexpr int64_t kMostLanes = 1024;  // the widest GPU has 36
 
@@ -45,8 +46,8 @@ class Parser {
  public:
   absl::StatusOr<NcclTopology> Parse(const XmlNode& top) {
     if (top.name != "system") {
-      return Wrong(top, fmt::format("this is no topology of NCCL: its top element is '{}', not 'system'",
-                                    Shown(top.name)));
+      return Wrong(top, fmt::format("this is no topology of NCCL: its top element is '{}', not 'system'{}",
+                                    Shown(top.name), kWhatIsMeant));
     }
     CLEAVE_RETURN_IF_ERROR(Walk(top, nullptr));
     for (const auto& [pci, nodes] : gpu_nodes_) {

@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/strings.h"
 
 namespace cleave {
 namespace {
@@ -31,6 +32,7 @@ class Collector {
     XML_SetStartDoctypeDeclHandler(parser, OnDoctype);
   }
 
+  bool any() const { return elements_ > 0; }
   const std::string& problem() const { return problem_; }  // "" when all is well
   XmlNode Take() { return std::move(top_); }
 
@@ -86,6 +88,7 @@ std::string_view XmlNode::Attribute(std::string_view key) const {
 }
 
 absl::StatusOr<XmlNode> ParseXml(const std::string& text) {
+  if (Trim(text).empty()) return absl::InvalidArgumentError("line 1: it is empty");
   if (text.size() > static_cast<size_t>(std::numeric_limits<int>::max()))
     return absl::InvalidArgumentError("line 1: too long");
   const std::unique_ptr<std::remove_pointer_t<XML_Parser>, decltype(&XML_ParserFree)> parser(
@@ -95,8 +98,10 @@ absl::StatusOr<XmlNode> ParseXml(const std::string& text) {
   const XML_Status status = XML_Parse(parser.get(), text.data(), static_cast<int>(text.size()), XML_TRUE);
   if (!collector.problem().empty()) return absl::InvalidArgumentError(collector.problem());
   if (status != XML_STATUS_OK) {
-    return absl::InvalidArgumentError(fmt::format("line {}: {}", XML_GetCurrentLineNumber(parser.get()),
-                                                  XML_ErrorString(XML_GetErrorCode(parser.get()))));
+    return absl::InvalidArgumentError(
+        fmt::format("line {}: {} ({})", XML_GetCurrentLineNumber(parser.get()),
+                    collector.any() ? "the XML is broken here" : "this is no XML",
+                    XML_ErrorString(XML_GetErrorCode(parser.get()))));
   }
   return collector.Take();
 }

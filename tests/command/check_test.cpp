@@ -36,7 +36,12 @@ TEST(Check, RefusesALinkFileThatMakesNoSense) {
   };
   const std::vector<Case> cases = {
       {"tt-cluster-descriptor", "chips: [\n", "/links:2: "},
-      {"nccl-xml", "<system>\n<cpu>\n</system>", "/links:3: mismatched tag\n"},
+      {"nccl-xml", "<system>\n<cpu>\n</system>", "/links:3: the XML is broken here (mismatched tag)\n"},
+      {"nccl-xml", "GPU0 GPU1\n", "/links:1: this is no XML (syntax error)\n"},
+      {"nccl-xml", "\n", "/links:1: it is empty\n"},
+      {"nccl-xml", "<html/>",
+       "/links:1: this is no topology of NCCL: its top element is 'html', not 'system'; NCCL "
+       "writes one to the file that NCCL_TOPO_DUMP_FILE names\n"},
       {"matrix", "GPU0 GPU0\n", "/links:1: there are two columns of GPU0\n"},
       {"matrix", "\tGPU0\tGPU1\nGPU0\tX\tNV1\nGPU1\tNV1\tX\n", ""},  // of a machine with two GPUs
       {"nccl-xml", nullptr, ""},
@@ -74,6 +79,14 @@ TEST(Check, SaysEverythingThatIsWrong) {
   Json json = Json::parse(
       Cleave("check --output json --config " + (dir / "bad.toml") + Machine("tenstorrent-4x-n300")).out);
   EXPECT_EQ(json["errors"].size(), 3U);
+  testing::WriteFile(
+      dir / "links.toml",
+      "[[links]]\nsource = \"nccl-xml\"\n[[links]]\nsource = \"toml\"\nbetween = [{ from = \"a\" }]");
+  Json links = Json::parse(
+      Cleave("check --output json --config " + (dir / "links.toml") + Machine("tenstorrent-4x-n300")).out);
+  EXPECT_EQ(links["errors"].size(), 2U) << "a source without a path, a pair without 'to'";
+  ASSERT_EQ(links["oddities"].size(), 1U) << links["oddities"] << "what was an error is not said again";
+  EXPECT_EQ(links["oddities"][0]["subject"], dir / "links.toml:5:14");
   EXPECT_EQ(json["errors"][0]["line"], 2);
   Result path = Cleave("check --kubelet-dir /" + std::string(120, 'k') + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(path.code, 1) << "a socket path that is too long";
@@ -222,6 +235,20 @@ name = "example.com/ve"
                                  "example.com/ve: a pod that gets it would be refused"));
   EXPECT_THAT(ran.err, HasSubstr("1 problem; pods would be refused"));
   EXPECT_THAT(ran.err, HasSubstr("x.toml:10:1: note: attribute 'model' has no value on any of 8 cards"));
+}
+
+// There is no cleave.toml that could be named.
+TEST(Check, PointsAtTheProfileThatClaimsTheCardsOfAnother) {
+  testing::TempDir dir;
+  testing::WriteFile(
+      dir / "x.toml",
+      "schema = 1\nname = \"x\"\n[entries]\npci = { vendor = 0x1e52 }\nid = \"{pci.address}\"\n");
+  const std::string arguments = "check --profile " + (dir / "x.toml") + Machine("tenstorrent-4x-n300");
+  const std::string says = "profiles 'tenstorrent' and 'x' both claim 0000:31:00.0, ";
+  EXPECT_THAT(Cleave(arguments).err, StartsWith(dir / "x.toml: " + says));
+  testing::WriteFile(dir / "c.toml", "\nprofiles = [\"tenstorrent\", \"x\"]\n");
+  EXPECT_THAT(Cleave(arguments + " --config " + (dir / "c.toml")).err,
+              StartsWith(dir / "c.toml:2:1: " + says));
 }
 
 TEST(Check, ReadsAProfile) {

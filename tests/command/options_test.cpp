@@ -16,6 +16,7 @@ namespace cleave {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 using testing::Cleave;
 using testing::Machine;
@@ -44,7 +45,34 @@ TEST(Options, EmptyOptions) {
     EXPECT_EQ(file.code, 2);
     EXPECT_THAT(file.err, HasSubstr("/etc/passwd is not a directory"));
   }
-  EXPECT_EQ(Cleave("prefer x -n 1 --budget -1").code, 2);
+}
+
+TEST(Options, NumbersSayWhatTheyMustBe) {
+  struct Case {
+    const char* arguments;
+    const char* error;
+  };
+  for (const Case& one :
+       {Case{"prefer x -n two", "--size: must be a whole number from 1 to 1000000, not 'two'"},
+        Case{"prefer x -n 0", "--size: must be a whole number from 1 to 1000000, not '0'"},
+        Case{"prefer x -n 1.5", "not '1.5'"},
+        Case{"prefer x -n 1 --budget -1",
+             "--budget: must be a whole number from 0 to 1099511627776, not '-1'"}}) {
+    const Result wrong = Cleave(one.arguments);
+    EXPECT_EQ(wrong.code, 2) << one.arguments;
+    EXPECT_THAT(wrong.err, HasSubstr(one.error));
+  }
+}
+
+TEST(Options, ACapturedMachineGoesBehindRoot) {
+  const std::string archive = testing::SourcePath("tests/machines/tt-1numa.tar.zst");
+  for (const std::string command : {"plan", "check", "prefer x -n 1", "topology --matrix"}) {
+    const Result wrong = Cleave(command + " " + archive);
+    EXPECT_EQ(wrong.code, 2) << command;
+    EXPECT_THAT(wrong.err, HasSubstr("To look at a captured machine: --root " + archive + "\n")) << command;
+  }
+  EXPECT_THAT(Cleave("plan nosuch.tar.gz").err, HasSubstr("--root nosuch.tar.gz"));
+  EXPECT_THAT(Cleave("plan nosuch").err, Not(HasSubstr("--root nosuch")));
 }
 
 // Configuration and roots that are no files: what would be waited for, or never ends.

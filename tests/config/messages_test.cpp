@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "config/config.h"
 #include "config/diagnostics.h"
@@ -57,9 +58,44 @@ TEST(Messages, BetweenShowsItsForm) {
 }
 
 TEST(Messages, ProfilesThatAreNotThere) {
-  EXPECT_THAT(ErrorsOf("[profile.foo]"), HasSubstr("there is no profile 'foo'"));
+  EXPECT_THAT(ErrorsOf("[profile.foo]"), HasSubstr("there is no profile 'foo'; there is amd, b-com, "));
+  EXPECT_THAT(ErrorsOf("profiles = \"generc\""), HasSubstr("(did you mean 'generic'?)"));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/x\"\nprofile = \"generc\""),
+              HasSubstr("there is no profile 'generc' (did you mean 'generic'?)"));
   EXPECT_THAT(ErrorsOf("[profile.foo]\na = 1"), HasSubstr("there is no profile 'foo'"));
   EXPECT_EQ(ErrorsOf("[profile.tenstorrent]"), "");
+}
+
+TEST(Messages, NamesThatAreKnownInstead) {
+  EXPECT_THAT(ErrorsOf("[profile.tenstorrent]\ncolour = \"x\""),
+              HasSubstr("cleave.toml:2:1: profile 'tenstorrent' has no setting 'colour'; there is "));
+  EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/x\"\nnear = \"infinband\""),
+              HasSubstr("not 'infinband' (did you mean 'infiniband'?)"));
+  EXPECT_EQ(NearOrAll("x", {}), "");
+  EXPECT_EQ(NearOrAll("word", {"a-b-c-d", "e-f-g-h"}), "; there is a-b-c-d, e-f-g-h");
+  EXPECT_EQ(NearOrAll("wort", {"word"}), " (did you mean 'word'?)");
+  std::vector<std::string> many;
+  for (int i = 0; i < 25; ++i) many.push_back("long-name-" + std::to_string(i));
+  EXPECT_THAT(NearOrAll("x", many), ::testing::EndsWith(", long-name-19 and 5 more"));
+}
+
+// A note is no error: the file is good, and it does not do what was meant.
+TEST(Messages, AProfileOnTheCommandLineThatProfilesDoesNotName) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "x.toml", "schema = 1\nname = \"x\"\n[entries]\nclass = \"x\"\nid = \"{name}\"\n");
+  auto notes = [&](const std::string& config) {
+    testing::WriteFile(dir / "cleave.toml", config);
+    Diagnostics diagnostics;
+    LoadSettings({dir / "cleave.toml", {}, {dir / "x.toml"}}, diagnostics);
+    EXPECT_TRUE(diagnostics.ok()) << diagnostics.Text();
+    return Lines(diagnostics);
+  };
+  EXPECT_THAT(
+      notes("\nprofiles = [\"amd\"]"),
+      ::testing::ElementsAre(dir / "cleave.toml:2:1: note: 'profiles' does not name 'x' of --profile " +
+                             (dir / "x.toml") + ", so it is not in use"));
+  EXPECT_THAT(notes("profiles = [\"amd\", \"x\"]"), ::testing::IsEmpty());
+  EXPECT_THAT(notes(""), ::testing::IsEmpty());
 }
 
 TEST(Messages, Containers) {

@@ -199,12 +199,14 @@ TEST(NcclTest, WhatIsNoTopologySaysWhere) {
     EXPECT_THAT(found.links, IsEmpty()) << text;
     return found.oddities.size() == 1 ? found.oddities[0] : "?";
   };
-  EXPECT_EQ(oddity(""), "links of nccl-xml: line 1: no element found");
-  EXPECT_EQ(oddity("GPU0 X"), "links of nccl-xml: line 1: syntax error");
-  EXPECT_EQ(oddity("<system>\n<cpu>\n</system>"), "links of nccl-xml: line 3: mismatched tag");
+  EXPECT_EQ(oddity(""), "links of nccl-xml: line 1: it is empty");
+  EXPECT_EQ(oddity("GPU0 X"), "links of nccl-xml: line 1: this is no XML (syntax error)");
+  EXPECT_EQ(oddity("<system>\n<cpu>\n</system>"),
+            "links of nccl-xml: line 3: the XML is broken here (mismatched tag)");
   EXPECT_EQ(
       oddity("<html/>"),
-      "links of nccl-xml: line 1: this is no topology of NCCL: its top element is 'html', not 'system'");
+      "links of nccl-xml: line 1: this is no topology of NCCL: its top element is 'html', not 'system'; NCCL "
+      "writes one to the file that NCCL_TOPO_DUMP_FILE names");
   EXPECT_EQ(oddity(System("<pci/>")), "links of nccl-xml: line 3: busid must be a PCI address, not ''");
   EXPECT_EQ(oddity(System("<gpu/>")), "links of nccl-xml: line 3: a gpu must be inside a pci");
   EXPECT_EQ(oddity(System(Gpu(kA, "\n<nvlink target=\"" + kB + "\" count=\"-1\" tclass=\"0x03\"/>"))),
@@ -237,7 +239,7 @@ TEST(XmlReaderTest, RefusesWhatIsMadeToHurt) {
             "line 1: a document type is not supported");
   EXPECT_EQ(error("<!DOCTYPE a SYSTEM \"file:///etc/passwd\">\n<a/>"),
             "line 1: a document type is not supported");
-  EXPECT_EQ(error("<a>&b;</a>"), "line 1: undefined entity");
+  EXPECT_EQ(error("<a>&b;</a>"), "line 1: the XML is broken here (undefined entity)");
   std::string deep;
   for (int i = 0; i < 100000; ++i) deep += "<a>\n";
   EXPECT_EQ(error(deep), "line 65: nested too deep");
@@ -245,7 +247,8 @@ TEST(XmlReaderTest, RefusesWhatIsMadeToHurt) {
   for (int i = 0; i < 70000; ++i) wide += "<b/>\n";
   EXPECT_EQ(error(wide + "</a>"), "line 65537: more than 65536 elements");
   EXPECT_EQ(error("<a b='1' b='2'/>"), "line 1: duplicate attribute");
-  EXPECT_EQ(error(std::string("<a>\0</a>", 8)), "line 1: not well-formed (invalid token)");
+  EXPECT_EQ(error(std::string("<a>\0</a>", 8)),
+            "line 1: the XML is broken here (not well-formed (invalid token))");
 }
 
 }  // namespace

@@ -134,8 +134,15 @@ between = [
                         SmallMachine());
   EXPECT_EQ(found.links.size(), 1U);
   ASSERT_EQ(found.oddities.size(), 2U);
-  EXPECT_THAT(found.oddities[0].text, HasSubstr("'nobody'"));
+  EXPECT_EQ(found.oddities[0].subject, "cleave.toml:5:28");
+  EXPECT_THAT(found.oddities[0].text, HasSubstr("'nobody'; there is 0000:05:00.0, 0000:06:00.0, "));
   EXPECT_THAT(found.oddities[1].text, HasSubstr("are one card"));
+  found = Collect(
+      "[[links]]\nsource = \"toml\"\nbetween = [{ from = \"0000:05:00.1\", to = \"0000:05:00.0\" }]\n",
+      SmallMachine());
+  ASSERT_EQ(found.oddities.size(), 1U);
+  EXPECT_EQ(found.oddities[0].subject, "cleave.toml:3:14");
+  EXPECT_THAT(found.oddities[0].text, HasSubstr("is called '0000:05:00.1' (did you mean '0000:05:00.0'?)"));
 }
 
 TEST(LinkSourcesTest, AFileThatFailsIsAnOddityAndTheOthersCount) {
