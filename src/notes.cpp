@@ -65,7 +65,11 @@ void FindIdleDrops(const NodeView& view, Diagnostics& notes) {
   for (const std::string& name : possible) {
     if (name.find('*') == std::string::npos) names.insert(name);
   }
-  for (const Resource& resource : view.plan.resources) names.insert(resource.name);
+  for (const Resource& resource : view.plan.resources) {
+    bool own = std::any_of(config.resources.begin(), config.resources.end(),
+                           [&](const ResourceSpec& spec) { return spec.pos == resource.pos; });
+    if (!own) names.insert(resource.name);  // `drop` is for those of profiles
+  }
   for (const std::string& pattern : config.drop) {
     bool takes = std::any_of(view.plan.dropped.begin(), view.plan.dropped.end(),
                              [&](const std::string& name) { return GlobMatch(pattern, name); });

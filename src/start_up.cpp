@@ -50,6 +50,8 @@ HttpServer::Page ReadinessPage(const std::vector<std::string>& reasons) {
 void LogDiagnostics(const Diagnostics& diagnostics) {
   for (const Diagnostic& error : diagnostics.errors())
     Log(LogLevel::kError, "bad configuration", {{"error", ToString(error)}});
+  for (const Diagnostic& note : diagnostics.notes())
+    Log(LogLevel::kWarning, "the configuration may not be what was meant", {{"note", ToString(note)}});
 }
 
 bool IsKernelsOwn(const HostRoot& root) {

@@ -32,7 +32,6 @@ class Collector {
     XML_SetStartDoctypeDeclHandler(parser, OnDoctype);
   }
 
-  bool any() const { return elements_ > 0; }
   const std::string& problem() const { return problem_; }  // "" when all is well
   XmlNode Take() { return std::move(top_); }
 
@@ -100,7 +99,7 @@ absl::StatusOr<XmlNode> ParseXml(const std::string& text) {
   if (status != XML_STATUS_OK) {
     return absl::InvalidArgumentError(
         fmt::format("line {}: {} ({})", XML_GetCurrentLineNumber(parser.get()),
-                    collector.any() ? "the XML is broken here" : "this is no XML",
+                    Trim(text).starts_with('<') ? "the XML is broken here" : "this is no XML",
                     XML_ErrorString(XML_GetErrorCode(parser.get()))));
   }
   return collector.Take();

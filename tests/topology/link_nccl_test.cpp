@@ -246,7 +246,7 @@ TEST(XmlReaderTest, RefusesWhatIsMadeToHurt) {
   std::string wide = "<a>\n";
   for (int i = 0; i < 70000; ++i) wide += "<b/>\n";
   EXPECT_EQ(error(wide + "</a>"), "line 65537: more than 65536 elements");
-  EXPECT_EQ(error("<a b='1' b='2'/>"), "line 1: duplicate attribute");
+  EXPECT_EQ(error("<a b='1' b='2'/>"), "line 1: the XML is broken here (duplicate attribute)");
   EXPECT_EQ(error(std::string("<a>\0</a>", 8)),
             "line 1: the XML is broken here (not well-formed (invalid token))");
 }
