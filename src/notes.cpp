@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,6 +23,7 @@
 #include "config/resource_spec.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
+#include "discovery/patient_reader.h"
 #include "discovery/scanner.h"
 #include "node_view.h"
 #include "policy/name_patterns.h"
@@ -208,9 +210,11 @@ void FindIdleProfiles(const NodeView& view, Diagnostics& notes) {
   }
   if (idle.empty()) return;
   others.config.profiles = std::move(idle);
+  auto settings = std::make_shared<const Settings>(std::move(others));
+  const Inventory found = PatientReader(view.root).Run(
+      [settings](const HostRoot& root) { return Scanner(root, *settings).Scan(Scanner::Clock::now()); });
   std::map<std::string, size_t> cards;
-  for (const Card& card : Scanner(*view.root, others).Scan(Scanner::Clock::now()).cards)
-    ++cards[card.profile];
+  for (const Card& card : found.cards) ++cards[card.profile];
   for (const auto& [name, count] : cards) {
     notes.Note({},
                fmt::format("profile '{}' is not in use and would find {} card{} here: name it in 'profiles'",

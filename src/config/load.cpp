@@ -97,7 +97,7 @@ void AddProfile(const NamedText& file, std::vector<Profile>& profiles, Diagnosti
   Diagnostics own;
   Profile profile = ParseProfile(file.second, file.first, own);
   if (own.ok() || !profile.entries.empty()) CheckProfile(profile, own);
-  for (const Diagnostic& error : own.errors()) diagnostics.Error(error.pos, error.message);
+  diagnostics.Add(own);
   if (profile.name.empty()) return;
   profile.broken = !own.ok();
   std::erase_if(profiles, [&](const Profile& other) { return other.name == profile.name; });
