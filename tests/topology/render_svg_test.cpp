@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -215,19 +214,19 @@ TEST(Svg, NetworkCardsAndWhatIsNotOffered) {
   nic->class_code = 0x020000;
   nic->rdma = {"mlx5_7"};
   const Graph graph(inventory, {}, Weights{});
-  std::set<std::string> offered;
-  for (const Card& card : inventory.cards) offered.insert(card.id);
-  offered.erase(inventory.cards[2].id);
-  const SvgOptions options = {.title = "", .in_use = {}, .offered = offered};
+  const SvgOptions options = {
+      .title = "", .in_use = {}, .not_offered = {{inventory.cards[2].id, "it is <old>"}}};
   const std::string svg = RenderSvg(inventory, graph, options);
   ExpectGood(inventory, svg);
-  EXPECT_THAT(svg, AllOf(HasSubstr("N0 network card 0000:12:00.0\nmlx5_7"), HasSubstr(">network card</text>"),
-                         HasSubstr("card ok idle"), HasSubstr("not offered by any resource")));
-  EXPECT_THAT(RenderSvg(inventory, graph, {.title = "", .in_use = {}, .offered = offered, .nics = {}}),
+  EXPECT_THAT(
+      svg, AllOf(HasSubstr("N0 network card 0000:12:00.0\nmlx5_7"), HasSubstr(">network card</text>"),
+                 HasSubstr("card ok idle"), HasSubstr("\nnot offered: it is &lt;old&gt;</title>"),
+                 HasSubstr(">not offered</text>"), HasSubstr(">C2 not offered: it is &lt;old&gt;</text>")));
+  EXPECT_THAT(RenderSvg(inventory, graph, {.title = "", .in_use = {}, .not_offered = {}, .nics = {}}),
               Not(HasSubstr("mlx5_7")));
   const std::string dot = RenderDot(inventory, graph, options);
   EXPECT_THAT(dot, AllOf(HasSubstr("n0 [label=\"N0 network card\\n12:00.0\\nmlx5_7\""), HasSubstr(" -- n0;"),
-                         HasSubstr("not offered")));
+                         HasSubstr("not offered: it is <old>")));
   EXPECT_THAT(RenderDot(inventory, graph), Not(HasSubstr("not offered")));
 }
 
@@ -273,14 +272,13 @@ TEST(SvgText, FitsTheRoom) {
   EXPECT_EQ(Number(-0.01), "0");
 }
 
-TEST(CardWords, TheModelIsTextThatTells) {
+TEST(CardWords, TheModelHasAUsualName) {
   Card card;
   card.profile = "maker";
   card.attributes = {
       {"asic", std::string("0123456789ABCDEF")}, {"firmware", std::string("19.2.0.0")}, {"n", int64_t{3}}};
-  EXPECT_EQ(ModelOf(card), "maker");
-  card.attributes["form"] = std::string("OAM");
-  EXPECT_EQ(ModelOf(card), "OAM");
+  card.attributes["state"] = std::string("up");
+  EXPECT_EQ(ModelOf(card), "maker") << "no word will do";
   card.attributes["model"] = std::string("X-1");
   EXPECT_EQ(ModelOf(card), "X-1");
 }
