@@ -33,7 +33,7 @@ constexpr double kTop = 84;
 constexpr double kNarrowest = 560;
 constexpr Font kPlain = {.size = 11};
 constexpr Font kHead = {.size = 13, .bold = true};
-constexpr Font kBarFont = {.size = 10, .mono = true};
+constexpr Font kBarFont = {.size = 10.5, .mono = true};
 constexpr size_t kMostModels = 4;
 constexpr size_t kMostWires = 400;
 constexpr size_t kMostReasons = 6;

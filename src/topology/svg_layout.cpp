@@ -275,7 +275,7 @@ class Geometry {
   // Parts of a chain side by side while they fit, else below each other; y is relative to the bar.
   void FlowParts(Bar& bar) const {
     auto need = [this](const Bar::Part& part) {
-      return TextWidth(names_(tree_[part.vertex].name), {.size = 10, .mono = true}) + kPartPad;
+      return TextWidth(names_(tree_[part.vertex].name), {.size = 10.5, .mono = true}) + kPartPad;
     };
     size_t line = 0;
     for (size_t begin = 0; begin < bar.parts.size(); ++line) {

@@ -85,6 +85,22 @@ TEST(RenderTest, TreeOfCardsInTrouble) {
   ExpectGolden("trouble-tree.txt", RenderTree(machine.inventory, machine.MakeGraph()));
 }
 
+TEST(RenderTest, TreeTellsWhyACardIsNotOffered) {
+  const Inventory inventory = testing::SmallMachine();
+  const Graph graph(inventory, {}, {});
+  const std::string plain = RenderTree(inventory, graph);
+  EXPECT_THAT(plain, Not(HasSubstr("not offered")));
+  const std::string text = RenderTree(inventory, graph, {{"0000:06:00.0", "it is old"}});
+  EXPECT_THAT(text, HasSubstr("└─ C1 0000:06:00.0  test, healthy\n"));
+  EXPECT_THAT(text, HasSubstr("  not offered: it is old\n"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), std::count(plain.begin(), plain.end(), '\n') + 1);
+}
+
+TEST(RenderTest, TreeCountsCardsAsThePicturesDo) {
+  const Captured machine = testing::Scan("vendors/amd-mi300x-cpx32");
+  EXPECT_THAT(RenderTree(machine.inventory, machine.MakeGraph()), HasSubstr(", 4 cards in 32 pieces\n"));
+}
+
 TEST(RenderTest, TreeShowsWhatIsUnknown) {
   Inventory inventory = testing::SmallMachine();
   inventory.cards[0].health = Health::kUnknown;
