@@ -37,6 +37,7 @@ constexpr Font kBarFont = {.size = 10.5, .mono = true};
 constexpr size_t kMostModels = 4;
 constexpr size_t kMostWires = 400;
 constexpr size_t kMostReasons = 6;
+constexpr size_t kMostRuns = 6;
 constexpr std::string_view kBoard = "board";
 
 bool SamePieces(const Card& a, const Card& b) {
@@ -47,6 +48,18 @@ bool HasWires(const Inventory& inventory, const Graph& graph) {
   return std::any_of(graph.links().begin(), graph.links().end(), [&inventory](const Link& link) {
     return link.kind != kBoard && !SamePieces(inventory.cards[link.from], inventory.cards[link.to]);
   });
+}
+
+// "C1, C4–C6, C9", or how many there are.
+std::string CardNames(const std::vector<size_t>& cards) {
+  std::vector<std::string> runs;
+  for (size_t i = 0; i < cards.size(); ++i) {
+    size_t end = i;
+    while (end + 1 < cards.size() && cards[end + 1] == cards[end] + 1) ++end;
+    runs.push_back(end > i + 1 ? fmt::format("C{}–C{}", cards[i], cards[end]) : fmt::format("C{}", cards[i]));
+    if (end > i + 1) i = end;
+  }
+  return runs.size() <= kMostRuns ? Join(runs, ", ") : Plural(cards.size(), "card");
 }
 
 class Picture {
@@ -193,7 +206,7 @@ class Picture {
       canvas_.Open(css, fmt::format("{}: {}", CleanText(wire.label), ends));
       canvas_.Path("halo", routes[i].path,
                    fmt::format(" stroke-width=\"{}\"", Number(StrokeOf(wire.width, wires_.size()) +
-                                                              (IsCrowded(wires_.size()) ? 2 : 3))));
+                                                              (IsCrowded(wires_.size()) ? 1.2 : 3))));
       canvas_.Path(fmt::format("w k{}", KindColour(kind)), routes[i].path,
                    StrokeAttributes(kind, wire.width, wires_.size()));
       for (const Box& joint : routes[i].joints) {
@@ -256,26 +269,22 @@ class Picture {
 
   // Why cards are not offered: a line for each reason.
   std::vector<std::string> Reasons() const {
-    std::vector<std::pair<std::string, std::string>> cards;  // by reason
+    std::vector<std::pair<std::string, std::vector<size_t>>> cards;  // by reason
     for (size_t i = 0; i < inventory_.cards.size(); ++i) {
       const std::string why = NotOfferedText(options_, inventory_.cards[i]);
       if (why.empty()) continue;
       auto known =
           std::find_if(cards.begin(), cards.end(), [&why](const auto& one) { return one.first == why; });
-      if (known == cards.end()) {
-        cards.emplace_back(why, fmt::format("C{}", i));
-      } else {
-        known->second += fmt::format(", C{}", i);
-      }
+      if (known == cards.end()) known = cards.insert(cards.end(), {why, {}});
+      known->second.push_back(i);
     }
     std::vector<std::string> lines;
     for (const auto& [why, which] : cards) {
       if (lines.size() == kMostReasons) {
-        lines.push_back(
-            fmt::format("{} (the tree has them)", Plural(cards.size() - kMostReasons, "more reason")));
+        lines.push_back(Plural(cards.size() - kMostReasons, "more reason") + " (the tree has them)");
         break;
       }
-      lines.push_back(fmt::format("{} {}", which, why));
+      lines.push_back(fmt::format("{} {}", CardNames(which), why));
     }
     return lines;
   }

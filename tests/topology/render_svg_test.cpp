@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -229,6 +230,24 @@ TEST(Svg, NetworkCardsAndWhatIsNotOffered) {
   EXPECT_THAT(dot, AllOf(HasSubstr("n0 [label=\"N0 network card\\n12:00.0\\nmlx5_7\""), HasSubstr(" -- n0;"),
                          HasSubstr("not offered: it is <old>")));
   EXPECT_THAT(RenderDot(inventory, graph), Not(HasSubstr("not offered")));
+}
+
+TEST(Svg, ReasonsAreSaidOnce) {
+  Inventory inventory;
+  SvgOptions options;
+  for (int i = 0; i < 30; ++i) {
+    const Card& card =
+        testing::AddCard(inventory, {"pci0000:00", fmt::format("0000:{:02x}:00.0", i + 1)}, std::nullopt);
+    if (i < 3 || i == 4 || i == 5) options.not_offered[card.id] = "it is small";
+    if (i > 8 && i % 2 == 1) options.not_offered[card.id] = "it is odd";
+    if (i > 14 && i % 2 == 0) options.not_offered[card.id] = fmt::format("it is number {}", i);
+  }
+  const std::string svg = SvgOf(inventory, {}, options);
+  EXPECT_THAT(svg, AllOf(HasSubstr(">C0–C2, C4, C5 not offered: it is small</text>"),
+                         HasSubstr(">11 cards not offered: it is odd</text>"),
+                         HasSubstr(">C22 not offered: it is number 22</text>"),
+                         HasSubstr(">3 more reasons (the tree has them)</text>")));
+  EXPECT_THAT(svg, Not(HasSubstr(">C24 not offered: it")));
 }
 
 TEST(Dot, GraphvizReadsIt) {
