@@ -208,6 +208,10 @@ TEST(TextTreeTest, Wrap) {
 TEST(TextTreeTest, Ranges) {
   EXPECT_EQ(FormatRanges({}), "");
   EXPECT_EQ(FormatRanges({0, 1, 2, 3, 8, 10, 11}), "0-3,8,10-11");
+  EXPECT_EQ(FormatRanges({0, 2, 4, 6}), "0-6:2");
+  EXPECT_EQ(FormatRanges({0, 2, 4}), "0,2,4");
+  EXPECT_EQ(FormatRanges({1, 2, 5, 9, 13, 17, 18}), "1-2,5-17:4,18");
+  EXPECT_EQ(FormatRanges({0, 8}), "0,8");
 }
 
 }  // namespace
