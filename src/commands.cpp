@@ -113,13 +113,9 @@ absl::StatusOr<std::set<std::string>> CardsInUse(const Plan& plan, const std::st
   return cards;
 }
 
-std::set<std::string> OfferedCards(const Plan& plan) {
-  std::set<std::string> cards;
-  for (const Resource& resource : plan.resources) {
-    for (const Unit& unit : resource.units) {
-      for (size_t card : unit.cards) cards.insert(plan.inventory->cards[card].id);
-    }
-  }
+NotOfferedCards WhyNotOffered(const Plan& plan) {
+  NotOfferedCards cards;
+  for (const NotOffered& one : plan.not_offered) cards.emplace(one.card, one.reason);
   return cards;
 }
 
@@ -151,7 +147,7 @@ int PrintPicture(const TopologyOptions& options, const Plan& plan) {
   Print(RenderSvg(inventory, *plan.graph,
                   {.title = PictureTitle(options.node),
                    .in_use = std::move(in_use),
-                   .offered = OfferedCards(plan),
+                   .not_offered = WhyNotOffered(plan),
                    .nics = ShownNics(plan)}));
   return 0;
 }
@@ -218,9 +214,11 @@ int RunTopology(const TopologyOptions& options) {
   const Graph& graph = *view->plan.graph;
   if (options.svg) return PrintPicture(options, view->plan);
   if (options.dot) {
-    Print(RenderDot(
-        inventory, graph,
-        {.title = "", .in_use = {}, .offered = OfferedCards(view->plan), .nics = ShownNics(view->plan)}));
+    Print(RenderDot(inventory, graph,
+                    {.title = "",
+                     .in_use = {},
+                     .not_offered = WhyNotOffered(view->plan),
+                     .nics = ShownNics(view->plan)}));
     return 0;
   }
   if (options.functions) {
@@ -231,7 +229,8 @@ int RunTopology(const TopologyOptions& options) {
   if (options.json) {
     Print(TopologyJson(inventory, graph, nics));
   } else {
-    Print(options.matrix ? RenderMatrix(inventory, graph, nics) : RenderTree(inventory, graph));
+    Print(options.matrix ? RenderMatrix(inventory, graph, nics)
+                         : RenderTree(inventory, graph, WhyNotOffered(view->plan)));
   }
   return 0;
 }

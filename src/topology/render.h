@@ -3,7 +3,9 @@
 #ifndef CLEAVE_TOPOLOGY_RENDER_H_
 #define CLEAVE_TOPOLOGY_RENDER_H_
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "discovery/inventory.h"
@@ -11,12 +13,18 @@
 
 namespace cleave {
 
+// Ids of the cards of which no resource offers anything, and why.
+using NotOfferedCards = std::map<std::string, std::string>;
+inline constexpr std::string_view kNotOffered = "not offered";
+
 // All functions: `graph` was made of `inventory`. Text is UTF-8, ends in a new line and is made for 100
 // columns. Threads: any.
 
-// From the machine down to the cards with their attributes, device nodes and health; then links, functions
-// that are no cards, and oddities. Cards are called C0, C1, ... in the order of the inventory.
-std::string RenderTree(const Inventory& inventory, const Graph& graph);
+// From the machine down to the cards with their attributes, device nodes, health, and why nothing offers
+// them; then links, functions that are no cards, and oddities. Cards are called C0, C1, ... in the order of
+// the inventory.
+std::string RenderTree(const Inventory& inventory, const Graph& graph,
+                       const NotOfferedCards& not_offered = {});
 
 // How every two cards are connected, a row for each card, with NUMA node and CPUs and a legend of the codes
 // that appear. Where the columns do not fit, they go on in further blocks. Network cards of these kinds (see

@@ -160,14 +160,22 @@ class DotWriter {
   std::string CardText(size_t index) const {
     const Card& card = inventory_.cards[index];
     std::vector<std::string> lines = {fmt::format("C{}", index) + " " + ModelOf(card), names_(card.id)};
-    if (!card.address.empty() && card.address != card.id) lines.push_back(names_(card.address));
-    if (card.pieces > 1) lines.push_back(fmt::format("piece {} of {}", card.piece + 1, card.pieces));
+    const std::string whole = WholeAddress(card);
+    if (!whole.empty() && !card.id.starts_with(whole)) lines.push_back(names_(whole));
+    std::string piece = PieceSort(card);
+    if (card.pieces > 1) {
+      piece += fmt::format("{}piece {} of {}", piece.empty() ? "" : ", ", card.piece + 1, card.pieces);
+    }
+    if (!piece.empty()) lines.push_back(piece);
     if (boards_.at({card.profile, card.board}) > 1) lines.push_back("board " + card.board);
     if (!card.nodes.empty()) lines.push_back(card.nodes.front().second);
     lines.emplace_back(ToString(StateOf(card)));
-    const bool offered = IsOffered(options_, card);
+    const std::string why = NotOfferedText(options_, card);
+    const bool offered = why.empty();
     if (!offered) lines.emplace_back(kNotOffered);
-    return fmt::format("label={}, tooltip={}, {}", Quoted(lines), Quoted({card.id}),
+    std::vector<std::string> tooltip = {card.id};
+    if (!offered) tooltip.push_back(why);
+    return fmt::format("label={}, tooltip={}, {}", Quoted(lines), Quoted(tooltip),
                        StateStyle(offered ? StateOf(card) : CardState::kGone));
   }
 
@@ -178,15 +186,16 @@ class DotWriter {
                        Quoted({nic.address}));
   }
 
-  // Boards are said in the labels of their cards.
+  // Below the cards, where they cross nothing. Boards are said in the labels of their cards.
   void Links() {
     const bool labelled = graph_.links().size() <= 24;
     for (const Link& link : graph_.links()) {
       if (link.kind == "board") continue;
       const std::string label = fmt::format("{} x{:g}", CleanText(link.kind), link.width);
-      Add(1, fmt::format("c{} -- c{} [constraint=false, color=\"#0072b2\", penwidth={}, weight=0, {}={}];",
+      Add(1, fmt::format("c{} -- c{} [constraint=false, headport=s, tailport=s, color=\"#0072b2\", "
+                         "penwidth={}, weight=0, {}={}];",
                          link.from, link.to, Number(1 + std::log2(std::max(link.width, 1.0))),
-                         labelled ? "label" : "tooltip", Quoted({label})));
+                         labelled ? "xlabel" : "tooltip", Quoted({label})));
     }
   }
 

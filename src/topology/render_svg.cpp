@@ -33,14 +33,12 @@ constexpr double kTop = 84;
 constexpr double kNarrowest = 560;
 constexpr Font kPlain = {.size = 11};
 constexpr Font kHead = {.size = 13, .bold = true};
-constexpr Font kBarFont = {.size = 10, .mono = true};
+constexpr Font kBarFont = {.size = 10.5, .mono = true};
 constexpr size_t kMostModels = 4;
 constexpr size_t kMostWires = 400;
+constexpr size_t kMostReasons = 6;
+constexpr size_t kMostRuns = 6;
 constexpr std::string_view kBoard = "board";
-
-std::string Plural(size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 bool SamePieces(const Card& a, const Card& b) {
   return !a.piece_of.empty() && a.piece_of == b.piece_of && a.profile == b.profile;
@@ -50,6 +48,18 @@ bool HasWires(const Inventory& inventory, const Graph& graph) {
   return std::any_of(graph.links().begin(), graph.links().end(), [&inventory](const Link& link) {
     return link.kind != kBoard && !SamePieces(inventory.cards[link.from], inventory.cards[link.to]);
   });
+}
+
+// "C1, C4–C6, C9", or how many there are.
+std::string CardNames(const std::vector<size_t>& cards) {
+  std::vector<std::string> runs;
+  for (size_t i = 0; i < cards.size(); ++i) {
+    size_t end = i;
+    while (end + 1 < cards.size() && cards[end + 1] == cards[end] + 1) ++end;
+    runs.push_back(end > i + 1 ? fmt::format("C{}–C{}", cards[i], cards[end]) : fmt::format("C{}", cards[i]));
+    if (end > i + 1) i = end;
+  }
+  return runs.size() <= kMostRuns ? Join(runs, ", ") : Plural(cards.size(), "card");
 }
 
 class Picture {
@@ -196,7 +206,7 @@ class Picture {
       canvas_.Open(css, fmt::format("{}: {}", CleanText(wire.label), ends));
       canvas_.Path("halo", routes[i].path,
                    fmt::format(" stroke-width=\"{}\"", Number(StrokeOf(wire.width, wires_.size()) +
-                                                              (IsCrowded(wires_.size()) ? 2 : 3))));
+                                                              (IsCrowded(wires_.size()) ? 1.2 : 3))));
       canvas_.Path(fmt::format("w k{}", KindColour(kind)), routes[i].path,
                    StrokeAttributes(kind, wire.width, wires_.size()));
       for (const Box& joint : routes[i].joints) {
@@ -219,28 +229,13 @@ class Picture {
   }
 
   std::string Subtitle() const {
-    std::map<std::string, size_t> models;
-    size_t pieces = 0;
-    for (const Card& card : inventory_.cards) {
-      ++models[ModelOf(card)];
-    }
-    size_t cards = 0;
-    size_t cut = 0;
-    for (const Column& column : layout_.columns) {
-      cards += column.cards.empty() ? 0 : 1;
-      if (column.cards.size() < 2) continue;
-      ++cut;
-      pieces += column.cards.size();
-    }
-    std::string text = Plural(cards, "card");
-    if (cut > 0)
-      text += cut == cards ? fmt::format(" in {} pieces", pieces)
-                           : fmt::format(", {} of them in {} pieces", cut, pieces);
+    std::string text = CountCards(inventory_);
+    const std::map<std::string, size_t> models = CountModels(inventory_);
     if (!models.empty() && models.size() <= kMostModels) {
       std::string list;
       for (const auto& [model, count] : models)
         list += fmt::format("{}{} × {}", list.empty() ? "" : ", ", count, CleanText(model));
-      text += cut > 0 ? "" : fmt::format(" ({})", list);
+      text += fmt::format(" ({})", list);
     }
     size_t cpus = 0;
     for (const NumaNode& node : inventory_.numa_nodes) cpus += node.cpus.size();
@@ -272,14 +267,36 @@ class Picture {
     return notes;
   }
 
+  // Why cards are not offered: a line for each reason.
+  std::vector<std::string> Reasons() const {
+    std::vector<std::pair<std::string, std::vector<size_t>>> cards;  // by reason
+    for (size_t i = 0; i < inventory_.cards.size(); ++i) {
+      const std::string why = NotOfferedText(options_, inventory_.cards[i]);
+      if (why.empty()) continue;
+      auto known =
+          std::find_if(cards.begin(), cards.end(), [&why](const auto& one) { return one.first == why; });
+      if (known == cards.end()) known = cards.insert(cards.end(), {why, {}});
+      known->second.push_back(i);
+    }
+    std::vector<std::string> lines;
+    for (const auto& [why, which] : cards) {
+      if (lines.size() == kMostReasons) {
+        lines.push_back(Plural(cards.size() - kMostReasons, "more reason") + " (the tree has them)");
+        break;
+      }
+      lines.push_back(fmt::format("{} {}", CardNames(which), why));
+    }
+    return lines;
+  }
+
   std::string Description() const {
     std::string text = Subtitle() + ".";
     for (size_t i = 0; i < inventory_.cards.size(); ++i) {
       const Card& card = inventory_.cards[i];
       text += fmt::format(" C{}: {}, {}, {}{}.", i, card.id, ModelOf(card), ToString(StateOf(card)),
-                          options_.in_use.contains(card.id) ? ", in use"
-                          : IsOffered(options_, card)       ? ""
-                                                            : ", not offered");
+                          options_.in_use.contains(card.id)        ? ", in use"
+                          : NotOfferedText(options_, card).empty() ? ""
+                                                                   : ", not offered");
     }
     return text;
   }
@@ -292,8 +309,11 @@ class Picture {
     const bool every_two =
         std::any_of(wires_.begin(), wires_.end(), [](const Wire& wire) { return wire.columns.size() > 2; });
     const LegendLinks links = {.kinds = kinds_, .wires = wires_.size(), .every_two = every_two};
-    double y = DrawLegend(inventory_, graph_, layout_, links, used_,
+    double y = DrawLegend(inventory_, graph_, layout_, links,
+                          {.used = used_, .not_offered = !options_.not_offered.empty()},
                           {.x = kMargin, .y = bottom + 16, .width = width - 2 * kMargin, .height = 0}, frame);
+    for (const std::string& line : Reasons())
+      frame.Text("small muted", kMargin, y += 18, Ellipsize(line, {.size = 10}, width - 2 * kMargin));
     const std::vector<std::string> notes = Notes();
     if (!notes.empty()) {
       std::string text = "Not drawn: " + Join(notes, ", ") + ".";
@@ -327,8 +347,10 @@ class Picture {
 
 }  // namespace
 
-bool IsOffered(const SvgOptions& options, const Card& card) {
-  return !options.offered || options.offered->contains(card.id);
+std::string NotOfferedText(const SvgOptions& options, const Card& card) {
+  auto found = options.not_offered.find(card.id);
+  return found == options.not_offered.end() ? ""
+                                            : fmt::format("{}: {}", kNotOffered, CleanText(found->second));
 }
 
 std::string RenderSvg(const Inventory& inventory, const Graph& graph, const SvgOptions& options) {

@@ -3,26 +3,24 @@
 #ifndef CLEAVE_TOPOLOGY_RENDER_SVG_H_
 #define CLEAVE_TOPOLOGY_RENDER_SVG_H_
 
-#include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "discovery/inventory.h"
 #include "topology/graph.h"
+#include "topology/render.h"
 
 namespace cleave {
 
 struct SvgOptions {
   std::string title;             // stands on top, such as the name of the node; "": "this node"
   std::set<std::string> in_use;  // ids of cards that carry the mark "in use"
-  // Ids of the cards of which a resource offers something; the others are drawn as not offered. nullopt: all.
-  std::optional<std::set<std::string>> offered = std::nullopt;
+  NotOfferedCards not_offered = {};
   std::vector<std::string> nics = {"infiniband"};  // network cards that are drawn: see Graph::NicAffinity()
 };
-bool IsOffered(const SvgOptions& options, const Card& card);
-inline constexpr std::string_view kNotOffered = "not offered";
+// "not offered: why"; "" for a card that is.
+std::string NotOfferedText(const SvgOptions& options, const Card& card);
 
 // Both functions: `graph` was made of `inventory`. The same question has the same answer, byte by byte.
 // Names, attributes and ids may hold any bytes: what is no UTF-8, or no character that XML allows, becomes

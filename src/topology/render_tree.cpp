@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "config/condition.h"
 #include "discovery/inventory.h"
+#include "topology/card_words.h"
 #include "topology/graph.h"
 #include "topology/machine_tree.h"
 #include "topology/render.h"
@@ -19,10 +20,6 @@
 namespace cleave {
 namespace {
 
-std::string Plural(size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 std::string HealthText(const Card& card) {
   if (!card.present) return "gone";
   if (card.waiting) return "waiting for its attributes";
@@ -30,7 +27,7 @@ std::string HealthText(const Card& card) {
                              : fmt::format("{}: {}", ToString(card.health), card.reason);
 }
 
-TextTree CardText(size_t index, const Inventory& inventory) {
+TextTree CardText(size_t index, const Inventory& inventory, const NotOfferedCards& not_offered) {
   const Card& card = inventory.cards[index];
   TextTree node;
   std::string at = card.address.empty() || card.address == card.id ? "" : fmt::format(" at {}", card.address);
@@ -48,13 +45,15 @@ TextTree CardText(size_t index, const Inventory& inventory) {
   for (const auto& [role, path] : card.nodes) nodes += (nodes.empty() ? "" : " ") + path;
   if (!nodes.empty()) node.details.push_back(nodes);
   for (const std::string& warning : card.warnings) node.details.push_back("warning: " + warning);
+  auto reason = not_offered.find(card.id);
+  if (reason != not_offered.end()) node.details.push_back(fmt::format("{}: {}", kNotOffered, reason->second));
   return node;
 }
 
 class TreeText {
  public:
-  TreeText(const Inventory& inventory, const Graph& graph)
-      : inventory_(inventory), tree_(graph.tree()), children_(tree_.size()) {
+  TreeText(const Inventory& inventory, const Graph& graph, const NotOfferedCards& not_offered)
+      : inventory_(inventory), not_offered_(not_offered), tree_(graph.tree()), children_(tree_.size()) {
     for (size_t i = 1; i < tree_.size(); ++i) children_[tree_[i].parent].push_back(i);
   }
 
@@ -63,7 +62,7 @@ class TreeText {
     size_t cpus = 0;
     for (const NumaNode& numa : inventory_.numa_nodes) cpus += numa.cpus.size();
     node.text = fmt::format("machine: {}, {}, {}", Plural(inventory_.numa_nodes.size(), "NUMA node"),
-                            Plural(cpus, "CPU"), Plural(inventory_.cards.size(), "card"));
+                            Plural(cpus, "CPU"), CountCards(inventory_));
     TextTree unknown{.text = "NUMA node unknown", .details = {}, .children = {}};
     for (size_t child : children_[0]) {
       (tree_[child].kind == VertexKind::kSocket ? node : unknown).children.push_back(Text(child));
@@ -95,7 +94,7 @@ class TreeText {
 
   TextTree Text(size_t vertex) {
     const Vertex& v = tree_[vertex];
-    if (v.kind == VertexKind::kCard) return CardText(static_cast<size_t>(v.card), inventory_);
+    if (v.kind == VertexKind::kCard) return CardText(static_cast<size_t>(v.card), inventory_, not_offered_);
     // A function with one card and a socket with one node say nothing that the child does not.
     bool is_plain = v.kind == VertexKind::kFunction || v.kind == VertexKind::kSocket;
     if (is_plain && children_[vertex].size() == 1) return Text(children_[vertex][0]);
@@ -112,6 +111,7 @@ class TreeText {
   }
 
   const Inventory& inventory_;
+  const NotOfferedCards& not_offered_;
   const std::vector<Vertex>& tree_;
   std::vector<std::vector<size_t>> children_;  // by vertex
 };
@@ -156,8 +156,8 @@ std::string LinksText(const Inventory& inventory, const Graph& graph) {
 
 }  // namespace
 
-std::string RenderTree(const Inventory& inventory, const Graph& graph) {
-  std::string out = ToText(TreeText(inventory, graph).Machine()) + LinksText(inventory, graph);
+std::string RenderTree(const Inventory& inventory, const Graph& graph, const NotOfferedCards& not_offered) {
+  std::string out = ToText(TreeText(inventory, graph, not_offered).Machine()) + LinksText(inventory, graph);
   if (!inventory.not_cards.empty()) out += "\nnot cards\n";
   for (const NotACard& other : inventory.not_cards)
     AddLine(fmt::format("{}  {}: {}", other.address, other.profile, other.reason), out);

@@ -25,6 +25,7 @@ constexpr Font kSmall = {.size = 10};
 constexpr Font kModel = {.size = 12, .bold = true};
 constexpr double kPad = 9;
 constexpr double kBand = 18;
+constexpr double kLeastName = 26;  // less of a name tells nothing
 
 // The whole path, or "…/0".
 std::string NodeText(const Card& card, double width) {
@@ -48,7 +49,7 @@ class CardDrawer {
     const double x = box.x + kPad;
     double y = box.y + 19;
     canvas_.Open(fmt::format("c{}", index), Story(index, used));
-    const bool offered = IsOffered(options_, card);
+    const bool offered = NotOfferedText(options_, card).empty();
     canvas_.Rect("card " + std::string(StateClass(state)) + (offered ? "" : " idle"), box, 6);
     const std::string name = fmt::format("C{}", index);
     canvas_.Text("h2", x, y, name);
@@ -59,14 +60,13 @@ class CardDrawer {
       canvas_.Text(offered ? fmt::format("small f-{}", StateClass(state)) : "small muted", box.right() - 26,
                    y, word, Anchor::kEnd);
     }
-    if (look_.model) canvas_.Text("model", x, y += 17, Ellipsize(ModelOf(card), kModel, room));
+    if (look_.model) canvas_.Text("model", x, y += 17, Ellipsize(Model(card), kModel, room));
     canvas_.Text("mono", x, y += 16, EllipsizeFront(names_(card.id), kMono, room));
     if (look_.address) canvas_.Text("mono muted", x, y += 14, Address(card, room));
     if (look_.node) canvas_.Text("mono muted", x, y += 14, NodeText(card, room));
     if (look_.speed) canvas_.Text("small muted", x, y += 14, Speed(card, room));
-    if (look_.reason)
-      canvas_.Text(fmt::format("small f-{}", StateClass(state)), x, y + 14,
-                   Ellipsize(card.reason, kSmall, room));
+    for (const std::string& line : WrapText(card.reason, kSmall, room, look_.reason_lines))
+      canvas_.Text(fmt::format("small f-{}", StateClass(state)), x, y += 14, line);
     if (used) Band(box);
     canvas_.Close();
   }
@@ -94,34 +94,64 @@ class CardDrawer {
   }
 
   void Pieces(const Column& column) {
-    const Card& first = inventory_.cards[column.cards.front()];
     canvas_.Rect("card", column.box, 6);
-    const std::string count = fmt::format("{} pieces", column.cards.size());
-    const double x = column.box.x + kPad;
-    const double y = column.box.y + 17;
-    canvas_.Text("model", x, y, count);
-    const double room = column.box.width - 2 * kPad - TextWidth(count, kModel) - 6;
-    const std::string where = names_(first.address.empty() ? first.piece_of : first.address);
-    if (TextWidth(where, kMono) <= room)
-      canvas_.Text("mono muted", column.box.right() - kPad, y, where, Anchor::kEnd);
     const size_t abreast = PiecesAbreast(column);
     const size_t down = (column.cards.size() + abreast - 1) / abreast;
     const double width =
-        (column.box.width - 12 - 4 * static_cast<double>(abreast - 1)) / static_cast<double>(abreast);
+        (column.box.width - 2 * kPieceSide + kPieceGap) / static_cast<double>(abreast) - kPieceGap;
+    double number = 0;
+    double words = 0;
+    for (size_t card : column.cards) {
+      number = std::max(number, TextWidth(fmt::format("C{}", card), kModel));
+      words = std::max(words, PieceWords(inventory_.cards[card], names_));
+    }
+    const bool both = number + words + kPieceSide + 34 <= width;
+    PiecesHead(column, !both);
     for (size_t i = 0; i < column.cards.size(); ++i) {
-      const size_t right = i / down;
-      Piece(column.cards[i],
-            {.x = column.box.x + 6 + static_cast<double>(right) * (width + 4),
-             .y = column.box.y + 26 + static_cast<double>(i % down) * (look_.piece_height + 4),
+      const auto right = static_cast<double>(i / down);
+      const auto below = static_cast<double>(i % down);
+      Piece(column.cards[i], number, both,
+            {.x = column.box.x + kPieceSide + right * (width + kPieceGap),
+             .y = column.box.y + PieceHead(look_) + below * (look_.piece_height + kPieceGap),
              .width = width,
              .height = look_.piece_height});
     }
   }
 
  private:
+  // The card that is in pieces: what it is, in how many, of which sort where they do not say it, and where.
+  void PiecesHead(const Column& column, bool say_sort) {
+    const Card& first = inventory_.cards[column.cards.front()];
+    const double x = column.box.x + kPad;
+    const double room = column.box.width - 2 * kPad;
+    double y = column.box.y + 17;
+    if (look_.model) {
+      canvas_.Text("model", x, y, Ellipsize(ModelOf(first), kModel, room));
+      y += 15;
+    }
+    const std::string sort = CleanText(PieceSort(first));
+    std::string count = fmt::format("{} pieces", column.cards.size());
+    const std::string where = names_(WholeAddress(first));
+    const double spare = room - TextWidth(where, kMono) - 8;
+    const bool one_sort = std::all_of(column.cards.begin(), column.cards.end(), [&](size_t card) {
+      return PieceSort(inventory_.cards[card]) == PieceSort(first);
+    });
+    if (say_sort && one_sort && !sort.empty() && TextWidth(count + ", " + sort, kSmall) <= spare)
+      count += ", " + sort;
+    canvas_.Text("small muted", x, y, count);
+    if (TextWidth(count, kSmall) <= spare)
+      canvas_.Text("mono muted", column.box.right() - kPad, y, where, Anchor::kEnd);
+  }
+
+  // Of a whole card; of the only piece of one, its sort comes first.
+  static std::string Model(const Card& card) {
+    const std::string sort = PieceSort(card);
+    return sort.empty() ? ModelOf(card) : fmt::format("{} · {}", sort, ModelOf(card));
+  }
+
   std::string Story(size_t index, bool used) const {
-    return CardStory(inventory_, index) + (used ? "\nin use" : "") +
-           (IsOffered(options_, inventory_.cards[index]) ? "" : "\nnot offered by any resource");
+    const std::string why = NotOfferedText(options_, inventory_.cards[index]);
+    return CardStory(inventory_, index) + (used ? "\nin use" : "") + (why.empty() ? "" : "\n" + why);
   }
 
   std::string Address(const Card& card, double room) const {
@@ -134,26 +164,29 @@ class CardDrawer {
                                                          : Ellipsize("PCIe " + function->link, kSmall, room);
   }
 
-  void Piece(size_t index, const Box& box) {
+  void Piece(size_t index, double number, bool both, const Box& box) {
     const Card& card = inventory_.cards[index];
     const CardState state = StateOf(card);
     const bool used = options_.in_use.contains(card.id);
     const std::string ink = used ? " on-used" : "";
     canvas_.Open(fmt::format("c{}", index), Story(index, used));
     canvas_.Rect("card " + std::string(StateClass(state)) + (used ? " used" : "") +
-                     (IsOffered(options_, card) ? "" : " idle"),
+                     (NotOfferedText(options_, card).empty() ? "" : " idle"),
                  box, 4);
-    const std::string name = fmt::format("C{}", index);
     const double y = box.y + box.height / 2 + 4;
-    const double name_width = std::max(24.0, TextWidth(name, {.size = 12, .bold = true}));
-    canvas_.Text("model" + ink, box.x + 6, y, name);
-    const double room = box.width - name_width - 30;
-    const std::string id = names_(card.id);
-    if (TextWidth(id, kMono) <= room) {
-      canvas_.Text("mono" + ink, box.x + 10 + name_width, y, id);
-    } else if (TextWidth(ModelOf(card), kSmall) <= room) {
-      canvas_.Text("small" + ink, box.x + 10 + name_width, y, CleanText(ModelOf(card)));
+    double x = box.x + kPieceSide;
+    canvas_.Text("model" + ink, x, y, fmt::format("C{}", index));
+    x += number + 6;
+    const double room = box.right() - 22 - x;
+    const std::string sort = CleanText(PieceSort(card));
+    const std::string name = CleanText(PieceName(card, names_));
+    const bool say_sort = !sort.empty() && TextWidth(sort, kSmall) <= room;
+    const bool say_name = both || (room >= kLeastName && !(say_sort && TextWidth(name, kMono) > room));
+    if (say_sort && (both || !say_name)) {
+      canvas_.Text("small" + ink, x, y, sort);
+      x += TextWidth(sort, kSmall) + 6;
     }
+    if (say_name) canvas_.Text("mono" + ink, x, y, both ? name : EllipsizeFront(name, kMono, room));
     canvas_.StateSign(state, box.right() - 12, box.y + box.height / 2);
     canvas_.Close();
   }

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -59,14 +60,23 @@ class ColumnMaker {
 
   void AddCard(size_t index, size_t place) {
     const Card& card = inventory_.cards[index];
-    if (!card.piece_of.empty() && !columns_.empty() && !columns_.back().cards.empty()) {
-      Column& before = columns_.back();
-      const Card& other = inventory_.cards[before.cards.front()];
-      if (other.profile == card.profile && other.piece_of == card.piece_of) {
+    if (card.piece_of.empty()) {
+      columns_.push_back({.cards = {index}, .vertex = place});
+      return;
+    }
+    auto [at, is_new] = cut_.try_emplace({card.profile, card.piece_of}, columns_.size());
+    if (!is_new) {
+      Column& before = columns_[at->second];
+      const size_t up = tree_[place].parent;
+      // Virtual functions of two cards may take turns on one bus. Elsewhere a column that is not the last one
+      // must not reach over others.
+      if (&before == &columns_.back() || before.vertex == place || before.vertex == up ||
+          tree_[before.vertex].parent == up) {
         before.cards.push_back(index);
         before.vertex = Common(before.vertex, place);
         return;
       }
+      at->second = columns_.size();
     }
     columns_.push_back({.cards = {index}, .vertex = place});
   }
@@ -82,6 +92,7 @@ class ColumnMaker {
   std::vector<std::vector<size_t>> children_;      // by vertex
   std::map<size_t, std::vector<size_t>> nics_at_;  // by vertex
   std::vector<Column> columns_;
+  std::map<std::pair<std::string_view, std::string_view>, size_t> cut_;  // last column, by profile and card
 };
 
 class GroupMaker {

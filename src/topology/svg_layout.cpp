@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "topology/svg_layout.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <set>
@@ -29,9 +31,10 @@ constexpr double kBarLine = 19;
 constexpr double kBarGap = 12;
 constexpr double kPartPad = 9;
 constexpr double kRowGap = 18;
-constexpr double kPieceHead = 26;
 constexpr double kEmptyWidth = 110;
-constexpr double kWidestCard = 200;
+constexpr double kWidestCard = 216;
+constexpr double kLeastPiece = 54;
+constexpr double kWidestPiece = 180;
 constexpr double kNicWidth = 100;
 constexpr double kNicHeight = 46;
 
@@ -40,8 +43,17 @@ double SideOf(Frame::Kind kind) {
   return kind == Frame::Kind::kBoard ? kBoardSide : kPanelSide;
 }
 
-CardLook MakeLook(const Inventory& inventory, double longest_row, bool in_use) {
+// How wide a piece is for its number, sort and name, in pixels.
+double PieceNeed(const Card& card, size_t index, const ShortNames& names) {
+  const double own = TextWidth(fmt::format("C{}", index), {.size = 12, .bold = true});
+  return kPieceSide + own + PieceWords(card, names) + 34;
+}
+
+// `whole`: the cards that are not drawn in pieces.
+CardLook MakeLook(const Inventory& inventory, const std::vector<bool>& whole, double longest_row,
+                  bool in_use) {
   CardLook look;
+  const ShortNames names(inventory);
   look.compact = longest_row > 10;
   look.width = longest_row <= 4    ? 168
                : longest_row <= 6  ? 150
@@ -49,23 +61,32 @@ CardLook MakeLook(const Inventory& inventory, double longest_row, bool in_use) {
                : longest_row <= 12 ? 104
                                    : 86;
   std::set<std::string> models;
-  for (const Card& card : inventory.cards) {
+  double reason = 0;
+  for (size_t i = 0; i < inventory.cards.size(); ++i) {
+    const Card& card = inventory.cards[i];
     models.insert(ModelOf(card));
+    if (!whole[i]) {
+      look.piece_width = std::max(look.piece_width, PieceNeed(card, i, names));
+      continue;
+    }
     look.address = look.address || (!card.address.empty() && card.address != card.id && !look.compact);
     look.node = look.node || !card.nodes.empty();
     const PciFunction* function = inventory.Function(card.address);
     look.speed = look.speed || (function != nullptr && !function->link.empty() && !look.compact);
-    look.reason = look.reason || (!card.reason.empty() && !look.compact);
+    if (!look.compact) reason = std::max(reason, TextWidth(CleanText(card.reason), {.size = 10}));
   }
+  look.piece_width = std::clamp(look.piece_width, kLeastPiece, look.compact ? kLeastPiece : kWidestPiece);
   look.model = !look.compact || models.size() > 1;
   for (const std::string& model : models) {
-    const double wide = TextWidth(model, {.size = 12, .bold = true}) + 20;
+    const double wide = TextWidth(CleanText(model), {.size = 12, .bold = true}) + 20;
     if (!look.compact) look.width = std::max(look.width, std::min(wide, kWidestCard));
   }
+  if (reason > 0) look.reason_lines = reason > look.width - 18 ? 2 : 1;
   look.in_use = in_use;
   look.height = 46;
   if (look.model) look.height += 16;
-  for (bool line : {look.address, look.node, look.speed, look.reason}) look.height += line ? 14 : 0;
+  for (bool line : {look.address, look.node, look.speed}) look.height += line ? 14 : 0;
+  look.height += 14 * static_cast<double>(look.reason_lines);
   if (in_use) look.height += 18;
   return look;
 }
@@ -74,7 +95,7 @@ class Geometry {
  public:
   Geometry(const Inventory& inventory, const Graph& graph, const std::vector<size_t>& nics, bool wired,
            bool in_use)
-      : tree_(graph.tree()), names_(inventory) {
+      : tree_(graph.tree()), names_(inventory), wired_(wired) {
     layout_.columns = MakeColumns(inventory, graph, nics);
     groups_ = MakeGroups(inventory, graph, layout_.columns);
     layout_.column_of.resize(inventory.cards.size());
@@ -86,7 +107,12 @@ class Geometry {
       const bool flipped = wired && layout_.rows.size() % 2 == 1;
       layout_.rows.push_back({.first = first, .last = last, .flipped = flipped, .box = {}});
     }
-    layout_.look = MakeLook(inventory, longest, in_use);
+    std::vector<bool> whole(inventory.cards.size(), true);
+    for (const Column& column : layout_.columns) {
+      if (column.cards.size() < 2) continue;
+      for (size_t card : column.cards) whole[card] = false;
+    }
+    layout_.look = MakeLook(inventory, whole, longest, in_use);
   }
 
   Layout Make() {
@@ -168,7 +194,10 @@ class Geometry {
   double WidthOf(const Column& column) const {
     if (!column.nics.empty()) return kNicWidth;
     if (column.cards.empty()) return std::min(kEmptyWidth, layout_.look.width);
-    return std::max(layout_.look.width, static_cast<double>(PiecesAbreast(column)) * 54 + 12);
+    if (column.cards.size() < 2) return layout_.look.width;
+    const auto abreast = static_cast<double>(PiecesAbreast(column));
+    return std::max(layout_.look.width,
+                    abreast * (layout_.look.piece_width + kPieceGap) - kPieceGap + 2 * kPieceSide);
   }
 
   double HeightOf(const Column& column) const {
@@ -177,7 +206,8 @@ class Geometry {
     if (column.cards.size() < 2) return look.height;
     const size_t abreast = PiecesAbreast(column);
     const size_t down = (column.cards.size() + abreast - 1) / abreast;
-    return kPieceHead + static_cast<double>(down) * (look.piece_height + 4) + 4;
+    return PieceHead(look) + static_cast<double>(down) * (look.piece_height + kPieceGap) - kPieceGap +
+           kPieceSide;
   }
 
   // From the top of an upright row down; then turned over where it must be.
@@ -197,7 +227,7 @@ class Geometry {
     for (size_t i = r.first; i <= r.last; ++i) {
       Box& box = layout_.columns[i].box;
       box.height = HeightOf(layout_.columns[i]);
-      box.y = y + deepest - box.height;
+      box.y = wired_ ? y + deepest - box.height : y;  // wires begin at one height
     }
     const double board_top = y - kBoardSide;
     y += deepest;
@@ -245,7 +275,7 @@ class Geometry {
   // Parts of a chain side by side while they fit, else below each other; y is relative to the bar.
   void FlowParts(Bar& bar) const {
     auto need = [this](const Bar::Part& part) {
-      return TextWidth(names_(tree_[part.vertex].name), {.size = 10, .mono = true}) + kPartPad;
+      return TextWidth(names_(tree_[part.vertex].name), {.size = 10.5, .mono = true}) + kPartPad;
     };
     size_t line = 0;
     for (size_t begin = 0; begin < bar.parts.size(); ++line) {
@@ -303,6 +333,7 @@ class Geometry {
 
   const std::vector<Vertex>& tree_;
   ShortNames names_;
+  const bool wired_;
   Layout layout_;
   std::vector<Group> groups_;
   std::vector<Frame> frames_;
@@ -313,6 +344,14 @@ class Geometry {
 };
 
 }  // namespace
+
+double PieceWords(const Card& card, const ShortNames& names) {
+  const double sort = TextWidth(CleanText(PieceSort(card)), {.size = 10});
+  return TextWidth(CleanText(PieceName(card, names)), {.size = 10.5, .mono = true}) +
+         (sort > 0 ? sort + 6 : 0);
+}
+
+double PieceHead(const CardLook& look) { return look.model ? 42 : 26; }
 
 size_t PiecesAbreast(const Column& column) { return std::clamp<size_t>((column.cards.size() + 7) / 8, 1, 4); }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "discovery/inventory.h"
+#include "topology/card_words.h"
 #include "topology/graph.h"
 
 namespace cleave {
@@ -81,12 +82,13 @@ struct CardLook {
   double width = 0;
   double height = 0;
   double piece_height = 22;
+  double piece_width = 0;
   // Lines below the first, where any card has something to say there.
   bool model = false;
   bool address = false;
   bool node = false;
   bool speed = false;
-  bool reason = false;
+  size_t reason_lines = 0;
   bool in_use = false;
 };
 
@@ -115,6 +117,12 @@ std::vector<double> PlaceRows(Layout& layout, double top, const std::vector<doub
 
 // How many pieces stand side by side in a column.
 size_t PiecesAbreast(const Column& column);
+inline constexpr double kPieceGap = 4;
+inline constexpr double kPieceSide = 6;  // between a piece and the outline of its card
+// Width of the sort and the name of a piece.
+double PieceWords(const Card& card, const ShortNames& names);
+// Of what stands above the pieces.
+double PieceHead(const CardLook& look);
 
 }  // namespace cleave
 

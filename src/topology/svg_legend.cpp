@@ -16,6 +16,7 @@
 #include "discovery/inventory.h"
 #include "topology/card_words.h"
 #include "topology/graph.h"
+#include "topology/render.h"
 #include "topology/svg_canvas.h"
 #include "topology/svg_layout.h"
 #include "topology/svg_style.h"
@@ -42,19 +43,15 @@ class LegendDrawer {
  public:
   explicit LegendDrawer(Canvas& canvas) : canvas_(canvas) {}
 
-  void States(const Inventory& inventory, bool used) {
+  void States(const Inventory& inventory, const LegendMarks& marks) {
     std::set<CardState> states;
     for (const Card& card : inventory.cards) states.insert(StateOf(card));
     for (CardState state : states) {
       items_.push_back({16, [this, state](double x, double y) { canvas_.StateSign(state, x + 8, y); },
                         std::string(ToString(state))});
     }
-    if (!used) return;
-    items_.push_back({24,
-                      [this](double x, double y) {
-                        canvas_.Rect("used", {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
-                      },
-                      "in use"});
+    if (marks.used) AddSample("used", "in use");
+    if (marks.not_offered) AddSample("card idle", std::string(kNotOffered));
   }
 
   void Places(const Graph& graph, const Layout& layout) {
@@ -69,19 +66,11 @@ class LegendDrawer {
     }
     for (VertexKind kind : kinds) {
       const auto [css, text] = names[kind];
-      items_.push_back({24,
-                        [this, shape = css](double x, double y) {
-                          canvas_.Rect(shape, {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
-                        },
-                        std::string(text)});
+      AddSample(std::string(css), std::string(text));
     }
     if (std::any_of(layout.columns.begin(), layout.columns.end(),
                     [](const Column& column) { return !column.nics.empty(); })) {
-      items_.push_back({24,
-                        [this](double x, double y) {
-                          canvas_.Rect("nic", {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
-                        },
-                        "network card"});
+      AddSample("nic", "network card");
     }
     if (std::any_of(layout.frames.begin(), layout.frames.end(),
                     [](const Frame& f) { return f.kind == Frame::Kind::kBoard; })) {
@@ -135,6 +124,14 @@ class LegendDrawer {
   }
 
  private:
+  void AddSample(std::string css, std::string text) {
+    items_.push_back({24,
+                      [this, css = std::move(css)](double x, double y) {
+                        canvas_.Rect(css, {.x = x, .y = y - 7, .width = 24, .height = 14}, 3);
+                      },
+                      std::move(text)});
+  }
+
   void LinkWidths(const Graph& graph, const Layout& layout, const LinkKinds& kinds) {
     using Span = std::pair<double, double>;
     std::map<std::pair<std::string, double>, Span> weights;  // by kind and width
@@ -184,9 +181,9 @@ std::string StrokeAttributes(size_t kind, double width, size_t wires) {
 }
 
 double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout,
-                  const LegendLinks& links, bool used, const Box& place, Canvas& canvas) {
+                  const LegendLinks& links, const LegendMarks& marks, const Box& place, Canvas& canvas) {
   LegendDrawer legend(canvas);
-  legend.States(inventory, used);
+  legend.States(inventory, marks);
   legend.Places(graph, layout);
   legend.Links(graph, layout, links);
   if (layout.look.compact && layout.look.node) legend.Nodes(inventory);

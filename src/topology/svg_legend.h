@@ -26,10 +26,14 @@ struct LegendLinks {
   bool every_two = false;  // some wire joins more than two cards
 };
 
-// From the top of `place` down, in lines of its width. Returns its bottom. `used`: something is marked as in
-// use.
+struct LegendMarks {
+  bool used = false;         // something is marked as in use
+  bool not_offered = false;  // or as not offered
+};
+
+// From the top of `place` down, in lines of its width. Returns its bottom.
 double DrawLegend(const Inventory& inventory, const Graph& graph, const Layout& layout,
-                  const LegendLinks& links, bool used, const Box& place, Canvas& canvas);
+                  const LegendLinks& links, const LegendMarks& marks, const Box& place, Canvas& canvas);
 
 }  // namespace cleave
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cleave {
 namespace {
@@ -48,7 +49,8 @@ double CharacterWidth(char32_t character, const Font& font) {
   const char c = static_cast<char>(character);
   if (std::string_view("iljtfrI.,:;'|![]()/- ").find(c) != std::string_view::npos) return 0.38;
   if (std::string_view("mwMW@%").find(c) != std::string_view::npos) return 0.95;
-  return c >= 'a' && c <= 'z' ? 0.6 : 0.65;
+  if (c >= 'A' && c <= 'Z') return 0.72;
+  return c >= 'a' && c <= 'z' ? 0.62 : 0.65;
 }
 
 }  // namespace
@@ -98,7 +100,7 @@ std::string EscapeXml(std::string_view text) {
 double TextWidth(std::string_view text, const Font& font) {
   double width = 0;
   while (!text.empty()) width += CharacterWidth(TakeCharacter(text), font);
-  return width * font.size * (font.bold && !font.mono ? 1.08 : 1);
+  return width * font.size * (font.bold && !font.mono ? 1.12 : 1);
 }
 
 std::string Ellipsize(std::string_view text, const Font& font, double width) {
@@ -127,6 +129,25 @@ std::string EllipsizeFront(std::string_view text, const Font& font, double width
   std::string_view rest = clean;
   while (TextWidth(rest, font) > room) TakeCharacter(rest);
   return std::string(kEllipsis) + std::string(rest);
+}
+
+std::vector<std::string> WrapText(std::string_view text, const Font& font, double width, size_t lines) {
+  const std::string clean = CleanText(text);
+  std::string_view rest = clean;
+  std::vector<std::string> out;
+  while (!rest.empty() && out.size() + 1 < lines && TextWidth(rest, font) > width) {
+    size_t end = 0;  // of the words that fit
+    for (size_t blank = rest.find(' ', 1); blank != std::string_view::npos;
+         blank = rest.find(' ', blank + 1)) {
+      if (TextWidth(rest.substr(0, blank), font) > width) break;
+      end = blank;
+    }
+    if (end == 0) break;
+    out.emplace_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  if (!rest.empty()) out.push_back(Ellipsize(rest, font, width));
+  return out;
 }
 
 std::string Number(double value) {

@@ -3,8 +3,10 @@
 #ifndef CLEAVE_TOPOLOGY_SVG_TEXT_H_
 #define CLEAVE_TOPOLOGY_SVG_TEXT_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cleave {
 
@@ -28,6 +30,9 @@ double TextWidth(std::string_view text, const Font& font);
 std::string Ellipsize(std::string_view text, const Font& font, double width);
 // The same, but it is the beginning that goes: of an address the end tells it from others.
 std::string EllipsizeFront(std::string_view text, const Font& font, double width);
+
+// CleanText() in at most `lines` lines, broken at blanks; what is too much goes as in Ellipsize().
+std::vector<std::string> WrapText(std::string_view text, const Font& font, double width, size_t lines);
 
 // A coordinate with at most one decimal: "12", "12.5".
 std::string Number(double value);

@@ -12,6 +12,7 @@
 namespace cleave {
 namespace {
 
+constexpr size_t kLeastSteps = 3;  // fewer numbers with equal gaps are written out
 constexpr size_t kNarrowest = 40;  // deep below the root lines get longer rather than narrower
 
 // In characters; the bytes 10xxxxxx of UTF-8 continue one.
@@ -66,10 +67,20 @@ std::vector<std::string> Wrap(std::string_view text, size_t columns, std::string
 std::string FormatRanges(const std::vector<int>& numbers) {
   std::string text;
   for (size_t i = 0; i < numbers.size(); ++i) {
-    size_t end = i;
-    while (end + 1 < numbers.size() && numbers[end + 1] == numbers[end] + 1) ++end;
+    auto last_of = [&numbers, i](int step) {
+      size_t end = i;
+      while (end + 1 < numbers.size() && numbers[end + 1] == numbers[end] + step) ++end;
+      return end;
+    };
     if (!text.empty()) text += ',';
-    text += end == i ? fmt::format("{}", numbers[i]) : fmt::format("{}-{}", numbers[i], numbers[end]);
+    const int step = i + 1 < numbers.size() ? numbers[i + 1] - numbers[i] : 1;
+    size_t end = last_of(1);
+    if (step > 1 && last_of(step) >= i + kLeastSteps) {
+      end = last_of(step);
+      text += fmt::format("{}-{}:{}", numbers[i], numbers[end], step);
+    } else {
+      text += end == i ? fmt::format("{}", numbers[i]) : fmt::format("{}-{}", numbers[i], numbers[end]);
+    }
     i = end;
   }
   return text;

@@ -25,7 +25,7 @@ std::string ToText(const TextTree& tree);
 // `text` in lines of at most `columns`, broken at blanks; lines after the first begin with `indent`.
 std::vector<std::string> Wrap(std::string_view text, size_t columns, std::string_view indent);
 
-// "0-27,56-83"; the numbers must be sorted.
+// "0-27,56-83", or "0-78:2" for every second one, as taskset(1) writes it; the numbers must be sorted.
 std::string FormatRanges(const std::vector<int>& numbers);
 
 }  // namespace cleave

@@ -208,5 +208,15 @@ TEST(Command, TopologyDrawsOnePictureAtATime) {
   }
 }
 
+TEST(Command, TopologyTellsWhyACardIsNotOffered) {
+  const std::string machine = Machine("tt-oddities");
+  const std::string why = "not offered: no resource takes it (card_type is unknown)";
+  for (const char* how : {"", "--svg", "--dot"}) {
+    Result run = Cleave(std::string("topology ") + how + machine);
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_THAT(run.out, HasSubstr(why)) << how;
+  }
+}
+
 }  // namespace
 }  // namespace cleave

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,18 @@ Inventory SmallMachine() {
   AddCard(inventory, {"pci0000:30", "0000:30:01.0", "0000:31:00.0"}, 2);
   AddCard(inventory, {"pci0000:40", "0000:40:01.0", "0000:41:00.0"}, std::nullopt);
   return inventory;
+}
+
+std::vector<std::string> MachineNames() {
+  std::vector<std::string> names;
+  for (const std::string folder : {"", "vendors/"}) {
+    for (const auto& entry : std::filesystem::directory_iterator(MachinePath(folder))) {
+      const std::string name = entry.path().filename();
+      if (name.ends_with(".tar.zst")) names.push_back(folder + name.substr(0, name.size() - 8));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 std::string MachinePath(const std::string& file) { return SourcePath("tests/machines/" + file); }

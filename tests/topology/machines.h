@@ -27,6 +27,9 @@ Card& AddCard(Inventory& inventory, const std::vector<std::string>& path, std::o
 // the socket, 6 at the other socket, 7 nowhere.
 Inventory SmallMachine();
 
+// Of all captured machines, as for Scan(): "tt-1numa", "vendors/gaudi2-8".
+std::vector<std::string> MachineNames();
+
 std::string MachinePath(const std::string& file);  // below tests/machines
 
 // A captured machine, as the command line sees it; `config` is the text of a cleave.toml in tests/machines.

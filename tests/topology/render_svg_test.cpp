@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <set>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,29 +69,19 @@ bool HasDot() {
   return found;
 }
 
-// What Graphviz says to it; "" when it is content.
+// What Graphviz says to it, warnings too; "" when it is content.
 std::string DotSays(const std::string& dot) {
   testing::TempDir dir;
   testing::WriteFile(dir / "in.dot", dot);
   const std::string command =
       fmt::format("timeout 60 dot -Tsvg -o {0}/out.svg {0}/in.dot >{0}/says 2>&1", dir.path());
   const int code = std::system(command.c_str());  // NOLINT: one thread
-  return code == 0 ? "" : testing::ReadFileOrDie(dir / "says") + " ";
-}
-
-std::vector<std::string> AllMachines() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(testing::MachinePath(""))) {
-    const std::string name = entry.path().filename();
-    if (name.ends_with(".tar.zst")) names.push_back(name.substr(0, name.size() - 8));
-  }
-  std::sort(names.begin(), names.end());
-  return names;
+  return testing::ReadFileOrDie(dir / "says") + (code == 0 ? "" : " failed");
 }
 
 TEST(Svg, IsWellFormedForEveryMachine) {
-  const std::vector<std::string> names = AllMachines();
-  EXPECT_GT(names.size(), 10U);
+  const std::vector<std::string> names = testing::MachineNames();
+  EXPECT_GT(names.size(), 30U);
   for (const std::string& name : names) {
     SCOPED_TRACE(name);
     const Captured machine = testing::Scan(name);
@@ -140,6 +130,17 @@ TEST(Svg, PiecesStandInsideTheirCard) {
   EXPECT_THAT(svg, AllOf(HasSubstr(">2 pieces<"), HasSubstr("7 cards, 1 of them in 2 pieces"),
                          HasSubstr("<title>2 × outer x2: C0, C1, C2</title>"),
                          HasSubstr("1 link between pieces of one card")));
+}
+
+TEST(Svg, PiecesSayWhatTheyAre) {
+  const Captured mig = testing::Scan("vendors/nvidia-hgx8-mig");
+  EXPECT_THAT(SvgOf(mig), AllOf(HasSubstr("8 cards, 2 of them in 11 pieces (8 × NVIDIA H100 80GB HBM3)"),
+                                HasSubstr(">1g.10gb</text>"), HasSubstr(">3g.40gb</text>"),
+                                HasSubstr(">gi7/ci0</text>"), HasSubstr("profile-name: 2g.20gb")));
+  const Captured functions = testing::Scan("vendors/qat-4xxx-2s");
+  EXPECT_THAT(SvgOf(functions), AllOf(HasSubstr(">6b:00.0</text>"), HasSubstr(">00.1</text>"),
+                                      HasSubstr(">cy</text>"), Not(HasSubstr(">up</text>"))))
+      << "the address of the card, and not of its first function";
 }
 
 TEST(Svg, ForeignBytesStayText) {
@@ -215,25 +216,43 @@ TEST(Svg, NetworkCardsAndWhatIsNotOffered) {
   nic->class_code = 0x020000;
   nic->rdma = {"mlx5_7"};
   const Graph graph(inventory, {}, Weights{});
-  std::set<std::string> offered;
-  for (const Card& card : inventory.cards) offered.insert(card.id);
-  offered.erase(inventory.cards[2].id);
-  const SvgOptions options = {.title = "", .in_use = {}, .offered = offered};
+  const SvgOptions options = {
+      .title = "", .in_use = {}, .not_offered = {{inventory.cards[2].id, "it is <old>"}}};
   const std::string svg = RenderSvg(inventory, graph, options);
   ExpectGood(inventory, svg);
-  EXPECT_THAT(svg, AllOf(HasSubstr("N0 network card 0000:12:00.0\nmlx5_7"), HasSubstr(">network card</text>"),
-                         HasSubstr("card ok idle"), HasSubstr("not offered by any resource")));
-  EXPECT_THAT(RenderSvg(inventory, graph, {.title = "", .in_use = {}, .offered = offered, .nics = {}}),
+  EXPECT_THAT(
+      svg, AllOf(HasSubstr("N0 network card 0000:12:00.0\nmlx5_7"), HasSubstr(">network card</text>"),
+                 HasSubstr("card ok idle"), HasSubstr("\nnot offered: it is &lt;old&gt;</title>"),
+                 HasSubstr(">not offered</text>"), HasSubstr(">C2 not offered: it is &lt;old&gt;</text>")));
+  EXPECT_THAT(RenderSvg(inventory, graph, {.title = "", .in_use = {}, .not_offered = {}, .nics = {}}),
               Not(HasSubstr("mlx5_7")));
   const std::string dot = RenderDot(inventory, graph, options);
   EXPECT_THAT(dot, AllOf(HasSubstr("n0 [label=\"N0 network card\\n12:00.0\\nmlx5_7\""), HasSubstr(" -- n0;"),
-                         HasSubstr("not offered")));
+                         HasSubstr("not offered: it is <old>")));
   EXPECT_THAT(RenderDot(inventory, graph), Not(HasSubstr("not offered")));
+}
+
+TEST(Svg, ReasonsAreSaidOnce) {
+  Inventory inventory;
+  SvgOptions options;
+  for (int i = 0; i < 30; ++i) {
+    const Card& card =
+        testing::AddCard(inventory, {"pci0000:00", fmt::format("0000:{:02x}:00.0", i + 1)}, std::nullopt);
+    if (i < 3 || i == 4 || i == 5) options.not_offered[card.id] = "it is small";
+    if (i > 8 && i % 2 == 1) options.not_offered[card.id] = "it is odd";
+    if (i > 14 && i % 2 == 0) options.not_offered[card.id] = fmt::format("it is number {}", i);
+  }
+  const std::string svg = SvgOf(inventory, {}, options);
+  EXPECT_THAT(svg, AllOf(HasSubstr(">C0–C2, C4, C5 not offered: it is small</text>"),
+                         HasSubstr(">11 cards not offered: it is odd</text>"),
+                         HasSubstr(">C22 not offered: it is number 22</text>"),
+                         HasSubstr(">3 more reasons (the tree has them)</text>")));
+  EXPECT_THAT(svg, Not(HasSubstr(">C24 not offered: it")));
 }
 
 TEST(Dot, GraphvizReadsIt) {
   if (!HasDot()) GTEST_SKIP() << "Graphviz is missing";
-  for (const std::string& name : AllMachines()) {
+  for (const std::string& name : testing::MachineNames()) {
     const Captured machine = testing::Scan(name);
     EXPECT_EQ(DotSays(RenderDot(machine.inventory, machine.MakeGraph())), "") << name;
   }
@@ -262,6 +281,16 @@ TEST(SvgText, CleanTextIsWellFormed) {
   EXPECT_EQ(EscapeXml("<&>\"'"), "&lt;&amp;&gt;&quot;&#39;");
 }
 
+TEST(SvgText, WrapsBetweenWords) {
+  const Font mono{.size = 10, .mono = true};
+  const double room = TextWidth("seven77", mono) + 0.1;
+  EXPECT_EQ(WrapText("", mono, room, 2), std::vector<std::string>());
+  EXPECT_EQ(WrapText("one two", mono, room, 2), (std::vector<std::string>{"one two"}));
+  EXPECT_EQ(WrapText("one two three", mono, room, 2), (std::vector<std::string>{"one two", "three"}));
+  EXPECT_EQ(WrapText("one two three four", mono, room, 2), (std::vector<std::string>{"one two", "three …"}));
+  EXPECT_EQ(WrapText("seventeen two", mono, room, 2), (std::vector<std::string>{"sevent…"}));
+}
+
 TEST(SvgText, FitsTheRoom) {
   const Font font{.size = 10};
   EXPECT_EQ(Ellipsize("short", font, 100), "short");
@@ -273,16 +302,50 @@ TEST(SvgText, FitsTheRoom) {
   EXPECT_EQ(Number(-0.01), "0");
 }
 
-TEST(CardWords, TheModelIsTextThatTells) {
+TEST(CardWords, TheModelHasAUsualName) {
   Card card;
   card.profile = "maker";
   card.attributes = {
       {"asic", std::string("0123456789ABCDEF")}, {"firmware", std::string("19.2.0.0")}, {"n", int64_t{3}}};
-  EXPECT_EQ(ModelOf(card), "maker");
-  card.attributes["form"] = std::string("OAM");
-  EXPECT_EQ(ModelOf(card), "OAM");
+  card.attributes["state"] = std::string("up");
+  EXPECT_EQ(ModelOf(card), "maker") << "no word will do";
   card.attributes["model"] = std::string("X-1");
   EXPECT_EQ(ModelOf(card), "X-1");
+}
+
+TEST(CardWords, CardsAreCountedAndNotTheirPieces) {
+  Inventory inventory = testing::SmallMachine();
+  EXPECT_EQ(CountCards(inventory), "8 cards");
+  for (size_t i : {0U, 1U, 4U}) inventory.cards[i].piece_of = "one";
+  inventory.cards[7].piece_of = "whole";
+  EXPECT_EQ(CountCards(inventory), "6 cards, 1 of them in 3 pieces");
+  EXPECT_EQ(CountModels(inventory), (std::map<std::string, size_t>{{"test", 6}}));
+  for (size_t i : {2U, 3U, 5U, 6U, 7U}) inventory.cards[i].piece_of = "two";
+  EXPECT_EQ(CountCards(inventory), "2 cards in 8 pieces");
+  inventory.cards[4].profile = "other";
+  EXPECT_EQ(CountCards(inventory), "3 cards, 2 of them in 7 pieces") << "of another vendor";
+  inventory.cards.clear();
+  EXPECT_EQ(CountCards(inventory), "0 cards");
+}
+
+TEST(CardWords, APieceIsCalledByWhatItsCardDoesNotSay) {
+  const ShortNames names(testing::SmallMachine());
+  Card card;
+  card.id = "0000:3a:00.0/gi7/ci0";
+  card.address = card.piece_of = "0000:3a:00.0";
+  EXPECT_EQ(PieceName(card, names), "gi7/ci0");
+  EXPECT_EQ(PieceSort(card), "");
+  card.attributes["profile-name"] = std::string("1g.10gb");
+  EXPECT_EQ(PieceSort(card), "1g.10gb");
+  card.id = card.address = "0000:3a:02.7";
+  EXPECT_EQ(PieceName(card, names), "02.7");
+  EXPECT_EQ(WholeAddress(card), "0000:3a:00.0");
+  card.id = "0000:3b:00.0";
+  EXPECT_EQ(PieceName(card, names), "3b:00.0") << "on another bus";
+  card.piece_of = "board-7";
+  EXPECT_EQ(WholeAddress(card), "0000:3a:02.7");
+  card.piece_of = "";
+  EXPECT_EQ(PieceSort(card), "") << "a whole card";
 }
 
 TEST(CardWords, DomainsAreSaidWhereThereIsMoreThanOne) {

@@ -85,6 +85,22 @@ TEST(RenderTest, TreeOfCardsInTrouble) {
   ExpectGolden("trouble-tree.txt", RenderTree(machine.inventory, machine.MakeGraph()));
 }
 
+TEST(RenderTest, TreeTellsWhyACardIsNotOffered) {
+  const Inventory inventory = testing::SmallMachine();
+  const Graph graph(inventory, {}, {});
+  const std::string plain = RenderTree(inventory, graph);
+  EXPECT_THAT(plain, Not(HasSubstr("not offered")));
+  const std::string text = RenderTree(inventory, graph, {{"0000:06:00.0", "it is old"}});
+  EXPECT_THAT(text, HasSubstr("└─ C1 0000:06:00.0  test, healthy\n"));
+  EXPECT_THAT(text, HasSubstr("  not offered: it is old\n"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), std::count(plain.begin(), plain.end(), '\n') + 1);
+}
+
+TEST(RenderTest, TreeCountsCardsAsThePicturesDo) {
+  const Captured machine = testing::Scan("vendors/amd-mi300x-cpx32");
+  EXPECT_THAT(RenderTree(machine.inventory, machine.MakeGraph()), HasSubstr(", 4 cards in 32 pieces\n"));
+}
+
 TEST(RenderTest, TreeShowsWhatIsUnknown) {
   Inventory inventory = testing::SmallMachine();
   inventory.cards[0].health = Health::kUnknown;
@@ -192,6 +208,10 @@ TEST(TextTreeTest, Wrap) {
 TEST(TextTreeTest, Ranges) {
   EXPECT_EQ(FormatRanges({}), "");
   EXPECT_EQ(FormatRanges({0, 1, 2, 3, 8, 10, 11}), "0-3,8,10-11");
+  EXPECT_EQ(FormatRanges({0, 2, 4, 6}), "0-6:2");
+  EXPECT_EQ(FormatRanges({0, 2, 4}), "0,2,4");
+  EXPECT_EQ(FormatRanges({1, 2, 5, 9, 13, 17, 18}), "1-2,5-17:4,18");
+  EXPECT_EQ(FormatRanges({0, 8}), "0,8");
 }
 
 }  // namespace

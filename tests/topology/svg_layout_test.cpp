@@ -83,6 +83,16 @@ struct Drawn {
   std::vector<Route> routes;
 };
 
+// Those above and every captured one.
+std::vector<Machine> Every() {
+  std::vector<Machine> machines = {Torus(), Small(), Crossed(), Galaxy()};
+  for (const std::string& name : testing::MachineNames()) {
+    testing::Captured captured = testing::Scan(name);
+    machines.push_back({std::move(captured.inventory), std::move(captured.links)});
+  }
+  return machines;
+}
+
 Drawn Draw(const Machine& machine) {
   const Graph graph(machine.inventory, machine.links, Weights{});
   Drawn drawn{MakeLayout(machine.inventory, graph, {}, !machine.links.empty(), true), {}, {}};
@@ -141,7 +151,8 @@ std::vector<Segment> Segments(std::string path) {
 }
 
 TEST(SvgLayout, NothingOverlaps) {
-  for (const Machine& machine : {Torus(), Small(), Crossed(), Galaxy()}) {
+  for (const Machine& machine : Every()) {
+    SCOPED_TRACE(machine.inventory.cards.empty() ? "no cards" : machine.inventory.cards.front().id);
     const Drawn drawn = Draw(machine);
     const Layout& layout = drawn.layout;
     for (size_t i = 0; i < layout.columns.size(); ++i) {
@@ -153,6 +164,13 @@ TEST(SvgLayout, NothingOverlaps) {
     for (size_t i = 0; i < layout.bars.size(); ++i) {
       for (size_t j = 0; j < i; ++j)
         EXPECT_FALSE(Overlap(layout.bars[i].box, layout.bars[j].box)) << i << " " << j;
+    }
+    for (size_t i = 0; i < layout.frames.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        const Box& inner = layout.frames[i].box;
+        const Box& outer = layout.frames[j].box;
+        EXPECT_TRUE(!Overlap(outer, inner) || Contains(outer, inner)) << i << " " << j;
+      }
     }
     for (const Frame& frame : layout.frames) {
       for (size_t i = frame.first; i <= frame.last; ++i)
@@ -195,6 +213,21 @@ TEST(SvgLayout, RowsAreBrokenBetweenBuses) {
   EXPECT_THAT(BreakRows(std::vector<Column>(8), {}, true), ElementsAre(Pair(0, 7)));
   EXPECT_EQ(BreakRows(std::vector<Column>(48), {}, false).size(), 3U);
   EXPECT_EQ(BreakRows(std::vector<Column>(48), {}, true).size(), 4U) << "rows with wires come in pairs";
+}
+
+TEST(SvgLayout, PiecesThatTakeTurnsAreOneColumnEach) {
+  Inventory inventory;
+  for (int i = 0; i < 6; ++i) {
+    testing::AddCard(inventory, {"pci0000:00", "0000:00:01.0", fmt::format("0000:01:02.{}", i)}, 0).piece_of =
+        i == 5 ? "" : fmt::format("0000:01:00.{}", i % 2);
+  }
+  testing::AddCard(inventory, {"pci0000:00", "0000:00:02.0", "0000:02:02.0"}, 0).piece_of = "0000:01:00.0";
+  const std::vector<Column> columns = MakeColumns(inventory, Graph(inventory, {}, Weights{}), {});
+  ASSERT_EQ(columns.size(), 4U);
+  EXPECT_THAT(columns[0].cards, ElementsAre(0U, 2U, 4U));
+  EXPECT_THAT(columns[1].cards, ElementsAre(1U, 3U));
+  EXPECT_THAT(columns[2].cards, ElementsAre(5U));
+  EXPECT_THAT(columns[3].cards, ElementsAre(6U)) << "below another port";
 }
 
 TEST(SvgLayout, EmptyNodesAreShownMemoryIsNot) {
