@@ -119,26 +119,38 @@ class Walk {
   }
 
  private:
-  // blocks.size() when none fits.
-  size_t BestBlock(const std::vector<std::vector<size_t>>& blocks) {
-    size_t best = blocks.size();
-    double best_worth = -std::numeric_limits<double>::infinity();
-    for (size_t number = 0; number < blocks.size(); ++number) {
-      const std::vector<size_t>& block = blocks[number];
-      double units = 0;
+  // The sum over the pairs within each block, which never changes.
+  void SumWithin(const std::vector<std::vector<size_t>>& blocks) {
+    for (const std::vector<size_t>& block : blocks) {
       double sum = 0;
-      bool is_free = true;
-      for (size_t i = 0; i < block.size() && is_free; ++i) {
-        auto count = static_cast<double>(selection_.capacity(block[i]));
-        is_free = selection_.taken(block[i]) == 0;
-        sum +=
-            count * (selection_.gain(block[i]) + selection_.affinity(block[i], block[i]) * (count - 1) / 2);
+      for (size_t i = 0; i < block.size(); ++i) {
+        const auto count = static_cast<double>(selection_.capacity(block[i]));
+        sum += count * selection_.affinity(block[i], block[i]) * (count - 1) / 2;
         for (size_t j = 0; j < i; ++j)
           sum += count * static_cast<double>(selection_.capacity(block[j])) *
                  selection_.affinity(block[i], block[j]);
-        units += count;
         spent_ += i + 1;
       }
+      within_.push_back(sum);
+    }
+  }
+
+  // blocks.size() when none fits.
+  size_t BestBlock(const std::vector<std::vector<size_t>>& blocks) {
+    if (within_.empty()) SumWithin(blocks);
+    size_t best = blocks.size();
+    double best_worth = -std::numeric_limits<double>::infinity();
+    for (size_t number = 0; number < blocks.size(); ++number) {
+      double units = 0;
+      double sum = within_[number];
+      bool is_free = true;
+      for (size_t kind : blocks[number]) {
+        is_free = is_free && selection_.taken(kind) == 0;
+        const auto count = static_cast<double>(selection_.capacity(kind));
+        sum += count * selection_.gain(kind);
+        units += count;
+      }
+      spent_ += blocks[number].size();
       if (!is_free || units > static_cast<double>(selection_.missing())) continue;
       if (sum / units > best_worth + kSameScore) {
         best = number;
@@ -201,6 +213,7 @@ class Walk {
   const uint64_t effort_;
   const std::function<bool()>& give_up_;
   uint64_t spent_ = 0;
+  std::vector<double> within_;    // of each block, once it was asked for
   std::vector<size_t> moved_at_;  // turn of the last move of a kind; 0: not moved
   size_t turn_ = 0;
   size_t tenure_ = 0;
