@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <iterator>
 #include <map>
@@ -281,12 +282,14 @@ std::string PreferText(const PreferReport& preferred) {
   std::set_union(preferred.request.available.begin(), preferred.request.available.end(),
                  preferred.request.must_include.begin(), preferred.request.must_include.end(),
                  std::back_inserter(choosable));
-  std::string text = fmt::format(
-      "{} of {} available {}: score {:g}, {}\n", choice.units.size(), choosable.size(), resource.name,
-      choice.score,
-      choice.optimal ? "proven best"
-                     : fmt::format("at most {:.2g} % below the best (no set scores more than {:g})",
-                                   100 * choice.GapRatio(), choice.bound));
+  std::string text =
+      fmt::format("{} of {} available {}: score {:g}, {}\n", choice.units.size(), choosable.size(),
+                  resource.name, choice.score,
+                  choice.optimal ? "proven best"
+                  : std::isinf(choice.bound)
+                      ? "not proven best"
+                      : fmt::format("at most {:.2g} % below the best (no set scores more than {:g})",
+                                    100 * choice.GapRatio(), choice.bound));
   for (size_t index : choice.units) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));
@@ -315,14 +318,18 @@ std::string PreferJson(const PreferReport& preferred) {
                {"score", preferred.choice.score},
                {"near", Json::array()},
                {"optimal", preferred.choice.optimal},
-               {"bound", preferred.choice.bound},
-               {"gap", preferred.choice.bound - preferred.choice.score},
+               {"bound", nullptr},
+               {"gap", nullptr},
                {"warning", preferred.warning},
                {"refusal", preferred.refusal},
                {"next", nullptr},
                {"left_whole", Json::array()},
                {"microseconds", preferred.microseconds},
                {"steps", preferred.choice.steps}};
+  const bool bounded = !std::isinf(preferred.choice.bound);
+  if (bounded) json["bound"] = preferred.choice.bound;
+  if (bounded || preferred.choice.optimal)
+    json["gap"] = preferred.choice.optimal ? 0 : preferred.choice.bound - preferred.choice.score;
   if (resource.topology != nullptr && !resource.near.empty()) {
     for (size_t index : preferred.choice.units) json["near"].push_back(resource.topology->Near(index));
   }

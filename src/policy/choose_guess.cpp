@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "policy/choose_selection.h"
@@ -15,7 +17,7 @@ namespace cleave {
 namespace {
 
 // Swaps in a row without a new best after which a walk ends.
-constexpr size_t kFruitless = 24;
+constexpr size_t kFruitless = 12;
 // Pairs looked at for a swap: beyond so many kinds on one side only the most promising ones.
 constexpr size_t kMostCandidates = 16;
 
@@ -34,7 +36,8 @@ class Walk {
   uint64_t spent() const { return spent_; }
   bool HasEffort() const { return spent_ < effort_ && (!give_up_ || !give_up_()); }
 
-  // All units of a part of the machine. False when that is none, one, or more than are wanted.
+  // All units of a part of the machine, or of a cluster. False when that is none, one, or more than are
+  // wanted.
   bool TakeBlock(const std::vector<std::vector<size_t>>& blocks, size_t number) {
     if (number >= blocks.size()) return false;
     size_t units = 0;
@@ -70,6 +73,19 @@ class Walk {
       selection_.Take(kind, wanted);
       spent_ += kinds;
     }
+  }
+
+  // Blocks that fit, those worth most for each of their units first.
+  std::vector<size_t> BestFirst(const std::vector<std::vector<size_t>>& blocks) {
+    std::vector<std::pair<double, size_t>> order;
+    for (size_t number = 0; number < blocks.size(); ++number) {
+      if (std::optional<double> worth = Worth(blocks, number)) order.emplace_back(-*worth, number);
+    }
+    std::sort(order.begin(), order.end());
+    std::vector<size_t> numbers;
+    numbers.reserve(order.size());
+    for (const auto& [worth, number] : order) numbers.push_back(number);
+    return numbers;
   }
 
   // Takes what adds most until the set is complete; of equals the first from `origin` on.
@@ -135,27 +151,32 @@ class Walk {
     }
   }
 
+  // What a block adds for each of its units; nullopt when it does not fit.
+  std::optional<double> Worth(const std::vector<std::vector<size_t>>& blocks, size_t number) {
+    if (within_.empty()) SumWithin(blocks);
+    double units = 0;
+    double sum = within_[number];
+    bool is_free = true;
+    for (size_t kind : blocks[number]) {
+      is_free = is_free && selection_.taken(kind) == 0;
+      const auto count = static_cast<double>(selection_.capacity(kind));
+      sum += count * selection_.gain(kind);
+      units += count;
+    }
+    spent_ += blocks[number].size();
+    if (!is_free || units > static_cast<double>(selection_.missing())) return std::nullopt;
+    return sum / units;
+  }
+
   // blocks.size() when none fits.
   size_t BestBlock(const std::vector<std::vector<size_t>>& blocks) {
-    if (within_.empty()) SumWithin(blocks);
     size_t best = blocks.size();
     double best_worth = -std::numeric_limits<double>::infinity();
     for (size_t number = 0; number < blocks.size(); ++number) {
-      double units = 0;
-      double sum = within_[number];
-      bool is_free = true;
-      for (size_t kind : blocks[number]) {
-        is_free = is_free && selection_.taken(kind) == 0;
-        const auto count = static_cast<double>(selection_.capacity(kind));
-        sum += count * selection_.gain(kind);
-        units += count;
-      }
-      spent_ += blocks[number].size();
-      if (!is_free || units > static_cast<double>(selection_.missing())) continue;
-      if (sum / units > best_worth + kSameScore) {
-        best = number;
-        best_worth = sum / units;
-      }
+      const std::optional<double> worth = Worth(blocks, number);
+      if (!worth || *worth <= best_worth + kSameScore) continue;
+      best = number;
+      best_worth = *worth;
     }
     return best;
   }
@@ -229,6 +250,7 @@ uint64_t Guess(Selection& selection, uint64_t effort, const std::function<bool()
   Walk walk(selection, effort, give_up);
   const std::vector<std::vector<size_t>>& blocks = selection.blocks();
   size_t starts = 3 * std::max(selection.kinds(), blocks.size());
+  const std::vector<size_t> order = walk.BestFirst(blocks);
   for (size_t start = 0; start < starts && (start == 0 || walk.HasEffort()); ++start) {
     size_t round = start / 3;
     double place = static_cast<double>(round) * kGoldenRatio;
@@ -238,9 +260,12 @@ uint64_t Guess(Selection& selection, uint64_t effort, const std::function<bool()
       selection.Take(origin);
     } else if (start % 3 == 2) {
       walk.TakePartOfBest(origin);
+    } else if (round % 2 == 0 && round / 2 < order.size()) {
+      // Sets of whole clusters: what lies between two of them, one unit away from either, is worth less.
+      walk.TakeBlocks(blocks, order[round / 2]);
     } else {
       auto block = static_cast<size_t>(place * static_cast<double>(blocks.size()));
-      if (round % 2 == 0 ? !walk.TakeBlock(blocks, block) : !walk.TakeBlocks(blocks, block)) continue;
+      if (!walk.TakeBlock(blocks, block)) continue;
     }
     walk.Complete(origin);
     walk.Improve();

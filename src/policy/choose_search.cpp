@@ -89,7 +89,7 @@ class Search {
   uint64_t GuessEffort() const {
     if (always_exact_) return kinds_ * kinds_ * 8;
     size_t movable = std::min(selection_.to_take(), order_.size() - selection_.to_take());
-    uint64_t eighths = movable <= 4 ? 2 : movable <= 8 || kinds_ <= 40 ? 4 : 7;
+    uint64_t eighths = movable <= 4 ? 2 : movable <= 8 || kinds_ <= 32 ? 4 : 7;
     return budget_ / 8 * eighths;
   }
 

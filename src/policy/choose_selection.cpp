@@ -6,12 +6,19 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "policy/choose.h"
 
 namespace cleave {
+namespace {
+
+// Clusters take the square of the number of kinds.
+constexpr size_t kMostForClusters = 256;
+
+}  // namespace
 
 Selection::Selection(const UnitTopology& topology, const ChoiceRequest& request,
                      const std::vector<size_t>& must, const std::vector<size_t>& open)
@@ -24,6 +31,7 @@ Selection::Selection(const UnitTopology& topology, const ChoiceRequest& request,
   FindReach();
   FindSubtrees(request);
   FindCeiling();
+  if (kinds() <= kMostForClusters) FindClusters();
 }
 
 void Selection::FindKinds() {
@@ -64,7 +72,7 @@ void Selection::FindKinds() {
 void Selection::FindReach() {
   reach_of_ = gain_;  // that of the must-include ones
   for (size_t kind = 0; kind < kinds(); ++kind) {
-    reach_of_[kind] -= near_[kind];
+    reach_of_[kind] += near_[kind];  // twice in all, as each pair of the chosen
     const double* row = &affinity_[kind * kinds()];
     for (size_t other = 0; other < kinds(); ++other)
       reach_of_[kind] += row[other] * static_cast<double>(capacity_[other] - (other == kind ? 1 : 0));
@@ -124,6 +132,54 @@ void Selection::FindCeiling() {
     size_t touched = 0;
     while (covered < to_take_ && touched < sizes.size()) covered += sizes[touched++];
     ceiling_.push_back(static_cast<int>(sizes.size() - touched));
+  }
+}
+
+// Single linkage: along the spanning tree of the highest affinities (Prim), from the highest one down, parts
+// are joined; between two values every part that is new is a cluster.
+void Selection::FindClusters() {
+  struct Edge {
+    double affinity;
+    size_t from;
+    size_t to;
+  };
+  std::vector<Edge> best(kinds(), {-std::numeric_limits<double>::infinity(), 0, 0});
+  std::vector<Edge> edges;
+  std::vector<char> reached(kinds(), 0);
+  for (size_t last = 0, round = 1; round < kinds(); ++round) {
+    reached[last] = 1;
+    size_t next = kinds();
+    for (size_t kind = 0; kind < kinds(); ++kind) {
+      if (reached[kind]) continue;
+      if (affinity(last, kind) > best[kind].affinity) best[kind] = {affinity(last, kind), last, kind};
+      if (next == kinds() || best[kind].affinity > best[next].affinity) next = kind;
+    }
+    edges.push_back(best[next]);
+    last = next;
+  }
+  std::stable_sort(edges.begin(), edges.end(),
+                   [](const Edge& a, const Edge& b) { return a.affinity > b.affinity; });
+  std::vector<size_t> part(kinds());
+  std::iota(part.begin(), part.end(), size_t{0});
+  std::vector<std::vector<size_t>> members(kinds());
+  for (size_t kind = 0; kind < kinds(); ++kind) members[kind] = {kind};
+  std::set<size_t> changed;
+  std::set<std::vector<size_t>> known(blocks_.begin(), blocks_.end());
+  for (size_t i = 0; i < edges.size(); ++i) {
+    const size_t kept = part[edges[i].from];
+    const size_t gone = part[edges[i].to];
+    for (size_t kind : members[gone]) part[kind] = kept;
+    members[kept].insert(members[kept].end(), members[gone].begin(), members[gone].end());
+    members[gone].clear();
+    changed.erase(gone);
+    changed.insert(kept);
+    if (i + 1 < edges.size() && edges[i + 1].affinity > edges[i].affinity - kSameScore) continue;
+    for (size_t one : changed) {
+      std::vector<size_t> cluster = members[one];
+      std::sort(cluster.begin(), cluster.end());
+      if (known.insert(cluster).second) blocks_.push_back(std::move(cluster));
+    }
+    changed.clear();
   }
 }
 

@@ -38,7 +38,8 @@ class Selection {
   // Between units of two kinds; of one kind when a == b.
   double affinity(size_t a, size_t b) const { return affinity_[a * kinds() + b]; }
 
-  // The kinds in each subtree of the machine that has open units of several kinds.
+  // The kinds in each subtree of the machine that has open units of several kinds, and those that are nearer
+  // to each other than to any other, as cards that links join are: a few starts for a search.
   const std::vector<std::vector<size_t>>& blocks() const { return blocks_; }
 
   void Take(size_t kind, size_t count = 1);
@@ -52,7 +53,8 @@ class Selection {
   double best_score() const { return best_score_; }
   // Nothing of equal score and reach leaves more untouched than the best one does.
   bool best_is_tidy() const { return best_untouched_ == ceiling_; }
-  // Of the units taken so far: their affinities to all that could be had and all that must be included. Of
+  // Of the units taken so far: their affinities to all that could be had and all that must be included, and
+  // twice what each adds by itself. Of
   // two sets of equal score the one with the smaller reach leaves the higher score behind: see
   // docs/choosing.md.
   double reach() const { return reach_; }
@@ -69,6 +71,7 @@ class Selection {
   void FindReach();
   void FindSubtrees(const ChoiceRequest& request);
   void FindCeiling();
+  void FindClusters();
   std::vector<int> Untouched() const;
 
   const UnitTopology& topology_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -74,7 +75,7 @@ UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request) {
     result.choice.steps = seats.steps;
   }
   if (resource.topology != nullptr) result.choice.score = Score(*resource.topology, result.choice.units);
-  result.choice.bound = result.choice.score;
+  result.choice.bound = std::numeric_limits<double>::infinity();
   return result;
 }
 

@@ -167,6 +167,9 @@ class SeatChooser {
       size_t room = 0;
       for (size_t seat : chosen) room += limit_[seat];
       if (room >= needed || chosen.size() == candidates.size()) return chosen;
+      if (Sets(candidates.size(), count, kMostSets) <= kMostSets)
+        return NearestOfAll(candidates, beside, count, needed);
+      proven_ = false;
       size_t least = *std::min_element(chosen.begin(), chosen.end(),
                                        [&](size_t a, size_t b) { return limit_[a] < limit_[b]; });
       std::erase(candidates, least);
@@ -191,6 +194,12 @@ class SeatChooser {
       proven_ = false;
       return NearestWithRoom(candidates, beside, count, needed);
     }
+    return NearestOfAll(candidates, beside, count, needed);
+  }
+
+  // Goes through all sets; of equally near ones that with the fewest free units.
+  std::vector<size_t> NearestOfAll(const std::vector<size_t>& candidates, const std::vector<size_t>& beside,
+                                   size_t count, size_t needed) {
     std::vector<size_t> best;
     double best_affinity = 0;
     size_t best_room = 0;
@@ -254,6 +263,8 @@ class SeatChooser {
       size_t whole = room >= need_ ? 0 : CountFor(untouched, need_ - room);
       size_t room_whole = std::min(need_, RoomOf(untouched, whole));
       size_t part = CountFor(touched, need_ - room_whole);
+      // The two are chosen one after the other: others of the first might be nearer to the second.
+      if (whole > 0 && part > 0 && part < touched.size()) proven_ = false;
       std::vector<size_t> chosen = Fullest(touched, beside, part, need_ - room_whole);
       size_t room_part = 0;
       for (size_t seat : chosen) room_part += limit_[seat];
