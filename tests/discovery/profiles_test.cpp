@@ -61,7 +61,7 @@ TEST(Amd, WithSomeOfKfdOnlyItsCardsRemain) {
   LiveMachine machine(std::move(root));
   Inventory inventory = machine.Scan();
   EXPECT_THAT(Ids(inventory), ElementsAre("0000:05:00.0"));
-  EXPECT_EQ(WhyNot(inventory, "0000:26:00.0"), "KFD has no node for it");
+  EXPECT_EQ(WhyNot(inventory, "0000:26:00.0"), "KFD has no node for it that can be read here");
 }
 
 TEST(Amd, SlotsThatAreNotInUseAndBothSpellings) {
