@@ -106,6 +106,14 @@ bool MatchesUsb(const HostRoot& root, const UsbMatch& match, const std::string& 
          });
 }
 
+// What lies below /dev and can be no device node: a directory (also through a link), a socket, a pipe. A
+// plain file may stand for a node that was captured.
+bool IsNoNode(const HostRoot& root, const std::string& path) {
+  if (!NormalPath(path).starts_with("dev/")) return false;
+  absl::StatusOr<FileInfo> info = root.Stat(path);
+  return info.ok() && (info->kind == FileKind::kDirectory || info->kind == FileKind::kOther);
+}
+
 std::vector<std::string> PathsOf(const HostRoot& root, const Entries& entries,
                                  const std::map<std::string, std::string>& settings) {
   if (!entries.class_name.empty()) return root.Glob("sys/class/" + entries.class_name + "/*");
@@ -118,7 +126,9 @@ std::vector<std::string> PathsOf(const HostRoot& root, const Entries& entries,
   for (const TextTemplate& pattern : entries.paths) {
     absl::StatusOr<std::string> expanded = pattern.Expand(SettingsTextLookup(&settings));
     if (!expanded.ok() || expanded->empty()) continue;
-    for (std::string& path : root.Glob(*expanded)) paths.push_back(std::move(path));
+    for (std::string& path : root.Glob(*expanded)) {
+      if (!IsNoNode(root, path)) paths.push_back(std::move(path));
+    }
   }
   return paths;
 }

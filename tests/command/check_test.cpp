@@ -166,10 +166,31 @@ library = "not/absolute"
   Result bad = Cleave("check --config " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
   EXPECT_EQ(bad.code, 1);
   for (const char* line :
-       {":3:1: 'slots' must be a number up to 99999, not 'many'", ":5:1: 'resource' must be the part of",
+       {":3:1: 'slots' must be a number from 0 to 4096, not 'many'", ":5:1: 'resource' must be the part of",
         ":7:1: 'shares' must be a number from 1 to 99999, not '0'",
         ":9:1: 'library' must be an absolute path, not 'not/absolute'"})
     EXPECT_THAT(bad.err, HasSubstr(dir / "x.toml" + line));
+}
+
+// What `count` of [entries] cannot take is refused by the setting that it comes from.
+TEST(Check, CountsOfDevicesWithoutHardwareHaveALimit) {
+  testing::TempDir dir;
+  auto check = [&](const std::string& number) {
+    testing::WriteFile(
+        dir / "x.toml",
+        "profiles = [\"b-com\", \"keti-npu\"]\n[profile.b-com]\naws = \"always\"\n" +
+            ("slots = \"" + number + "\"\n[profile.keti-npu]\nsimulated = \"" + number + "\"\n"));
+    return Cleave("check --config " + (dir / "x.toml") + Machine("tenstorrent-4x-n300"));
+  };
+  for (const char* fits : {"0", "9", "999", "1000", "3999", "4089", "4096"})
+    EXPECT_EQ(check(fits).code, 0) << fits << check(fits).err;
+  for (const std::string number : {"4097", "5000", "9999", "10000", "-1", "007"}) {
+    Result bad = check(number);
+    EXPECT_EQ(bad.code, 1) << number;
+    const std::string must = "must be a number from 0 to 4096, not '" + number + "'";
+    EXPECT_THAT(bad.err, HasSubstr(dir / "x.toml" + std::string(":4:1: 'slots' ") + must));
+    EXPECT_THAT(bad.err, HasSubstr(dir / "x.toml" + std::string(":6:1: 'simulated' ") + must));
+  }
 }
 
 TEST(Check, FilesThatCannotBeReadSayWhy) {

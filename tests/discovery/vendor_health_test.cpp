@@ -31,6 +31,7 @@ struct Case {
   std::string reason;               // part of what is said
   std::set<std::string> addresses;  // every card of these functions is sick then, and no other one
   std::map<std::string, std::string> more = {};  // files that are added to the machine
+  std::string profiles = {};                     // before `config`, of FatalErrors: the line `profiles`
 };
 
 // What ctest shows as the test's parameter.
@@ -158,6 +159,13 @@ INSTANTIATE_TEST_SUITE_P(
                            "Model: \t x\nDevice Minor: \t 0\n",
                            "known to the driver",
                            {"0000:18:00.0"}},
+                      Case{"keti_gpu_off_the_bus",
+                           "nvidia-hgx8-mig",
+                           "profiles = [\"keti-gpu\"]",
+                           Pci("0000:18:00.0/config"),
+                           AllOnes(),
+                           "on the bus",
+                           {"0000:18:00.0"}},
                       Case{"amd_off_the_bus",
                            "amd-mi300x-cpx32",
                            "",
@@ -265,6 +273,13 @@ INSTANTIATE_TEST_SUITE_P(
                            "Needs Reset\n",
                            "status: ",
                            {"0000:34:00.0"}},
+                      Case{"gaudi_in_reset",
+                           "gaudi2-8",
+                           "",
+                           Pci("0000:34:00.0/status"),
+                           "In reset after device release\n",
+                           "in reset: ",
+                           {"0000:34:00.0"}},
                       Case{"furiosa_rngd_off_the_bus",
                            "npu-laptop",
                            "profiles = [\"furiosa\"]",
@@ -289,7 +304,7 @@ class FatalErrors : public ::testing::TestWithParam<Case> {};
 
 TEST_P(FatalErrors, StayUntilTheCounterIsNewOrIgnored) {
   const Case& test = GetParam();
-  LiveMachine machine(LoadMachine("vendors/" + test.machine));
+  LiveMachine machine(LoadMachine("vendors/" + test.machine), testing::GoodSettings(test.profiles));
   std::string path = machine.root().Resolve(test.file).value();
   ASSERT_THAT(machine.root().ReadText(path).value(), HasSubstr("TOTAL_ERR_FATAL 0"));
   ASSERT_THAT(AddressesOf(Settle(machine), Health::kUnhealthy), IsEmpty());
@@ -301,7 +316,7 @@ TEST_P(FatalErrors, StayUntilTheCounterIsNewOrIgnored) {
 
   auto root = LoadMachine("vendors/" + test.machine);
   root->AddFile(path, test.sick);
-  LiveMachine ignored(std::move(root), testing::GoodSettings(test.config));
+  LiveMachine ignored(std::move(root), testing::GoodSettings(test.profiles + test.config));
   EXPECT_THAT(AddressesOf(Settle(ignored), Health::kUnhealthy), IsEmpty());
 }
 
@@ -313,6 +328,15 @@ INSTANTIATE_TEST_SUITE_P(Profiles, FatalErrors,
                                                 "Undefined 0\nDLP 1\nTOTAL_ERR_FATAL 1\n",
                                                 "fatal PCIe errors",
                                                 {"0000:3a:00.0"}},
+                                           Case{"keti_gpu",
+                                                "nvidia-hgx8-mig",
+                                                "[profile.keti-gpu]\naer = \"ignore\"",
+                                                Pci("0000:18:00.0/aer_dev_fatal"),
+                                                "Undefined 0\nDLP 1\nTOTAL_ERR_FATAL 1\n",
+                                                "fatal PCIe errors",
+                                                {"0000:18:00.0"},
+                                                {},
+                                                "profiles = [\"keti-gpu\"]\n"},
                                            Case{"amd",
                                                 "amd-mi300x-cpx32",
                                                 "[profile.amd]\naer = \"ignore\"",

@@ -140,12 +140,13 @@ var settingCases = []settingCase{
 			m.Link("usr/lib/libbiren-ml.so.1", "libbiren-ml.so.1.4.0")
 			m.Link("usr/lib/libbiren-ml.so", "libbiren-ml.so.1")
 			m.Write("usr/bin/brsmi", "")
-			m.Write("sys/class/biren/card_0/device/drm/renderD128/dev", "226:128\n")
-			m.Write("dev/dri/renderD128", "")
+			m.Write("sys/devices/platform/vgem/drm/renderD129/dev", "226:129\n")
+			m.Write("sys/devices/pci0000:00/0000:00:02.0/drm/renderD128/dev", "226:128\n") // the display's
+			m.Write("dev/dri/renderD129", "")
 		},
 		offered: map[string]int64{wholeBiren: 2, quarterBiren: 4, "birentech.com/1-2-gpu": 2}, resource: wholeBiren, n: 2,
 		want: func([]string) []string {
-			return slices.Concat(rw("/dev/biren/card_0", "/dev/biren/card_7", "/dev/dri/renderD128"),
+			return slices.Concat(rw("/dev/biren/card_0", "/dev/biren/card_7", "/dev/dri/renderD129"),
 				[]string{"mount /usr/bin/brsmi /opt/birentech/bin/brsmi ro",
 					"mount /usr/lib/libbiren-ml.so /opt/birentech/lib/libbiren-ml.so ro",
 					"mount /usr/lib/libbiren-ml.so.1 /opt/birentech/lib/libbiren-ml.so.1 ro",
@@ -240,14 +241,23 @@ var settingCases = []settingCase{
 		want: func([]string) []string { return rw("/dev/npu0_mgmt", "/dev/npu0pe0", "/dev/npu0pe0-1") }},
 	{name: "rockchip-rocket", machine: "vendors/biren-runc-svi", config: `profiles = ["rockchip"]`,
 		change: func(m *harness.Machine) {
-			rockchipCore(m, "rocket", "fdab0000.npu", "accel/accel3", "accel/accel3")
-			rockchipCore(m, "rocket", "fdac0000.npu", "accel/accel1", "accel/accel1")
+			m.Link("sys/bus/platform/drivers/rocket/fdab0000.npu", "../../../../devices/platform/fdab0000.npu")
+			m.Link("sys/bus/platform/drivers/rocket/fdac0000.npu", "../../../../devices/platform/fdac0000.npu")
+			m.Write("sys/devices/platform/rknn/accel/accel3/dev", "261:3\n")
+			m.Write("dev/accel/accel3", "")
 		},
-		offered: map[string]int64{"rockchip.com/npu": 2}, resource: "rockchip.com/npu", n: 2,
-		want: func([]string) []string { return rw("/dev/accel/accel1", "/dev/accel/accel3") }},
+		offered: map[string]int64{"rockchip.com/npu": 1}, resource: "rockchip.com/npu", n: 1,
+		want: func(held []string) []string {
+			if held[0] != "rknn" {
+				return held
+			}
+			return rw("/dev/accel/accel3")
+		}},
 	{name: "rockchip-rknpu", machine: "vendors/biren-runc-svi", config: `profiles = ["rockchip"]`,
 		change: func(m *harness.Machine) {
-			rockchipCore(m, "RKNPU", "fdab0000.npu", "drm/renderD129", "dri/renderD129")
+			m.Write("sys/devices/platform/fdab0000.npu/drm/renderD129/dev", "226:129\n")
+			m.Link("sys/bus/platform/drivers/RKNPU/fdab0000.npu", "../../../../devices/platform/fdab0000.npu")
+			m.Write("dev/dri/renderD129", "")
 			m.Write("dev/dri/renderD128", "") // the GPU's
 		},
 		offered: map[string]int64{"rockchip.com/npu": 1}, resource: "rockchip.com/npu", n: 1,

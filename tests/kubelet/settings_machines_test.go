@@ -100,13 +100,6 @@ func furiosaCards(m *harness.Machine) {
 	}
 }
 
-// rockchipCore is a platform device, its class entry below it, and the node of that.
-func rockchipCore(m *harness.Machine, driver, core, entry, node string) {
-	m.Write("sys/devices/platform/"+core+"/"+entry+"/dev", "261:3\n")
-	m.Link("sys/bus/platform/drivers/"+driver+"/"+core, "../../../../devices/platform/"+core)
-	m.Write("dev/"+node, "")
-}
-
 // hddlUnite adds a Keem Bay function and a Thunder Bay card (of two functions), and what their daemon makes.
 func hddlUnite(m *harness.Machine) {
 	addFunction(m, "0000:00:1a.0", "0x8086", "0x6240")

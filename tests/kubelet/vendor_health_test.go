@@ -23,3 +23,17 @@ func TestFatalErrorIsIgnoredWhenAsked(t *testing.T) {
 	k.Await(gpu, harness.All(6))
 	want(t, "cards that the pod holds", len(k.Held(pod, "c0")), 6)
 }
+
+// A Gaudi in reset cannot be opened: no pod is given it until it is in operation again.
+func TestGaudiInReset(t *testing.T) {
+	const gaudi, busy = "habana.ai/gaudi", "0000:33:00.0"
+	m := harness.Unpack(t, "vendors/gaudi2-8")
+	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m}, map[string]int64{gaudi: 8})
+	m.Write("sys/bus/pci/devices/"+busy+"/status", "In reset\n")
+	k.Await(gaudi, harness.Count{Capacity: 8, Allocatable: 7})
+	want(t, "in reset", k.Sick(gaudi), []string{busy})
+	want(t, "a pod of eight is admitted", k.Admit(one(gaudi, 8)).Admit, false)
+	m.Write("sys/bus/pci/devices/"+busy+"/status", "Operational\n")
+	k.Await(gaudi, harness.All(8))
+	k.MustAdmit(one(gaudi, 8))
+}
