@@ -57,6 +57,7 @@ Oracle BruteForce(const UnitTopology& topology, const ChoiceRequest& request) {
         if ((allowed & ~set & bit(a)) != 0 && (allowed & ~set & bit(b)) != 0)
           one.left += topology.Affinity(a, b);
       }
+      if (!topology.near.empty() && (allowed & ~set & bit(a)) != 0) one.left += topology.near[a];
     }
     for (const auto& level : topology.subtrees) {
       int count = 0;
@@ -199,6 +200,52 @@ TEST(Choose, ATinyBudgetIsAdmittedWithATrueGap) {
   EXPECT_THAT(small.units, SizeIs(9));
   EXPECT_LE(full.score, small.bound + 1e-6);
   EXPECT_GE(full.score, small.score - 1e-6);
+}
+
+// Two sets of score 30: what the first leaves has 38, what the second leaves has 40, 20 of them by `near`.
+TEST(Choose, WhatIsNearCountsInWhatIsLeft) {
+  UnitTopology topology;
+  topology.size = 5;
+  topology.near = {20, 0, 0, 0, 0};
+  topology.affinity = {0,  10, 0,  0,  0,   //
+                       10, 0,  10, 10, 10,  //
+                       0,  10, 0,  30, 4,   //
+                       0,  10, 30, 0,  4,   //
+                       0,  10, 4,  4,  0};
+  FindTree(topology);
+  ASSERT_EQ(topology.tree, nullptr);
+  EXPECT_THAT(Choose(Preference::kClosest, topology, OfAll(5, 2)).units, ElementsAre(2, 3));
+}
+
+// Boards whose cards lie anywhere in the tree, joined by cables of several widths: sets of whole boards are
+// found.
+TEST(Choose, BoardsAcrossTheTreeAreFound) {
+  std::mt19937 random(11);
+  for (size_t board : {size_t{4}, size_t{5}, size_t{8}}) {
+    for (size_t n : {size_t{40}, size_t{64}}) {
+      UnitTopology topology;
+      topology.size = n;
+      topology.affinity.assign(n * n, 0);
+      std::vector<size_t> order(n);
+      std::iota(order.begin(), order.end(), size_t{0});
+      std::shuffle(order.begin(), order.end(), random);
+      for (size_t a = 0; a < n; ++a) {
+        for (size_t b = 0; b < a; ++b) {
+          double value = order[a] % 2 == order[b] % 2 ? 20 : 10;
+          if (order[a] / board == order[b] / board) value += 50 * static_cast<double>(1 + random() % 6);
+          topology.affinity[a * n + b] = topology.affinity[b * n + a] = value;
+        }
+      }
+      FindTree(topology);
+      for (size_t size : {2 * board + 2, 2 * board + 3, 3 * board}) {
+        ChoiceRequest request = OfAll(n, size);
+        const Choice usual = Choose(Preference::kClosest, topology, request);
+        request.budget_steps = 8'000'000;
+        const Choice patient = Choose(Preference::kClosest, topology, request);
+        EXPECT_GE(usual.score, 0.995 * patient.score) << board << " of " << n << ", " << size;
+      }
+    }
+  }
 }
 
 TEST(Choose, TheSameQuestionHasTheSameAnswer) {
