@@ -28,7 +28,6 @@
 #include "node_view.h"
 #include "policy/name_patterns.h"
 #include "policy/plan.h"
-#include "topology/graph.h"
 
 namespace cleave {
 namespace {

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
+#include "config/text_template.h"
 #include "discovery/inventory.h"
 
 namespace cleave {

@@ -111,7 +111,7 @@ std::string CountCards(const Inventory& inventory) {
     ++cut;
     pieces += cards.size();
   }
-  const std::string text = Plural(whole.size(), "card");
+  std::string text = Plural(whole.size(), "card");
   if (cut == 0) return text;
   return cut == whole.size() ? fmt::format("{} in {} pieces", text, pieces)
                              : fmt::format("{}, {} of them in {} pieces", text, cut, pieces);

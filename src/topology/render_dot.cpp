@@ -14,6 +14,7 @@
 #include "topology/card_words.h"
 #include "topology/graph.h"
 #include "topology/machine_tree.h"
+#include "topology/render.h"
 #include "topology/render_svg.h"
 #include "topology/svg_text.h"
 #include "topology/text_tree.h"

@@ -16,6 +16,7 @@
 #include "discovery/inventory.h"
 #include "topology/card_words.h"
 #include "topology/graph.h"
+#include "topology/render.h"
 #include "topology/svg_canvas.h"
 #include "topology/svg_card.h"
 #include "topology/svg_layout.h"

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "discovery/inventory.h"
 #include "topology/card_words.h"
+#include "topology/render.h"
 #include "topology/render_svg.h"
 #include "topology/svg_canvas.h"
 #include "topology/svg_layout.h"
@@ -108,7 +109,8 @@ class CardDrawer {
     const bool both = number + words + kPieceSide + 34 <= width;
     PiecesHead(column, !both);
     for (size_t i = 0; i < column.cards.size(); ++i) {
-      const auto right = static_cast<double>(i / down);
+      const size_t column_number = i / down;
+      const auto right = static_cast<double>(column_number);
       const auto below = static_cast<double>(i % down);
       Piece(column.cards[i], number, both,
             {.x = column.box.x + kPieceSide + right * (width + kPieceGap),
