@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <iterator>
 #include <map>
@@ -318,18 +317,14 @@ std::string PreferJson(const PreferReport& preferred) {
                {"score", preferred.choice.score},
                {"near", Json::array()},
                {"optimal", preferred.choice.optimal},
-               {"bound", nullptr},
-               {"gap", nullptr},
+               {"bound", preferred.choice.bound},
+               {"gap", preferred.choice.optimal ? 0 : preferred.choice.bound - preferred.choice.score},
                {"warning", preferred.warning},
                {"refusal", preferred.refusal},
                {"next", nullptr},
                {"left_whole", Json::array()},
                {"microseconds", preferred.microseconds},
                {"steps", preferred.choice.steps}};
-  const bool bounded = !std::isinf(preferred.choice.bound);
-  if (bounded) json["bound"] = preferred.choice.bound;
-  if (bounded || preferred.choice.optimal)
-    json["gap"] = preferred.choice.optimal ? 0 : preferred.choice.bound - preferred.choice.score;
   if (resource.topology != nullptr && !resource.near.empty()) {
     for (size_t index : preferred.choice.units) json["near"].push_back(resource.topology->Near(index));
   }

@@ -3,7 +3,6 @@
 #ifndef CLEAVE_POLICY_CHOOSE_H_
 #define CLEAVE_POLICY_CHOOSE_H_
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -62,14 +61,11 @@ struct Choice {
   std::vector<size_t> units;  // sorted; exactly k, fewer only when fewer than k exist
   double score = 0;
   bool optimal = false;  // proven that no set scores higher
-  // No set scores more; the score when optimal. Infinite where the preference is for something else.
+  // No set scores more; the score when optimal, unless the preference is for something else.
   double bound = 0;
   uint64_t steps = 0;
-  // How much of the bound the score may miss, 0 to 1; 0 when optimal, 1 when nothing is known.
-  double GapRatio() const {
-    if (optimal || bound <= score) return 0;
-    return std::isinf(bound) ? 1 : (bound - score) / bound;
-  }
+  // How much of the bound the score may miss, 0 to 1; 0 when optimal.
+  double GapRatio() const { return !optimal && bound > score ? (bound - score) / bound : 0; }
 };
 
 // Threads: any. Deterministic: the same request has the same answer.

@@ -5,8 +5,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <limits>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <set>
 #include <string>
 #include <utility>
@@ -42,6 +43,24 @@ Choice FirstOnes(const std::vector<size_t>& must, const std::vector<size_t>& ope
   return choice;
 }
 
+// No `size` of these units score more: each as if it had its nearest one for every partner, and half of it.
+double ScoreBound(const UnitTopology& topology, const std::vector<size_t>& units, size_t size) {
+  const size_t places = topology.Places();
+  std::vector<double> worths;
+  worths.reserve(units.size());
+  std::vector<double> nearest(places, -1);
+  for (size_t unit : units) {
+    double& most = nearest[topology.Place(unit)];
+    const double* row = &topology.affinity[topology.Place(unit) * places];
+    if (most < 0) most = std::max(0.0, *std::max_element(row, row + places));
+    worths.push_back(topology.Near(unit) + most * static_cast<double>(size - 1) / 2);
+  }
+  const size_t counted = std::min(size, worths.size());
+  auto middle = worths.begin() + static_cast<std::ptrdiff_t>(counted);
+  std::nth_element(worths.begin(), middle, worths.end(), std::greater<>());
+  return std::accumulate(worths.begin(), middle, 0.0);
+}
+
 }  // namespace
 
 UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request) {
@@ -74,8 +93,10 @@ UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request) {
     result.choice.optimal = seats.proven;
     result.choice.steps = seats.steps;
   }
-  if (resource.topology != nullptr) result.choice.score = Score(*resource.topology, result.choice.units);
-  result.choice.bound = std::numeric_limits<double>::infinity();
+  if (resource.topology == nullptr) return result;
+  must.insert(must.end(), open.begin(), open.end());
+  result.choice.score = Score(*resource.topology, result.choice.units);
+  result.choice.bound = ScoreBound(*resource.topology, must, request.size);
   return result;
 }
 

@@ -250,12 +250,7 @@ def contract(units, question, answer):
         found.append("the answer is not in PCI order")
     if not same(answer["score"], units.score(bits)):
         found.append(f"score {answer['score']}, but the matrix adds up to {units.score(bits)}")
-    # Null: nothing is known, where a resource prefers something else than a high score.
-    if answer["gap"] is None:
-        wrong = answer["optimal"] or answer["bound"] is not None
-    else:
-        wrong = answer["gap"] < 0 or (answer["optimal"] and answer["gap"] != 0)
-    if wrong:
+    if answer["gap"] < 0 or (answer["optimal"] and answer["gap"] != 0):
         found.append(f"a gap of {answer['gap']} with optimal = {answer['optimal']}")
     if answer["size"] != question.size or set(answer["must_include"]) != set(question.must):
         found.append("the question is not repeated as it was put")
@@ -269,7 +264,7 @@ def against_best(units, question, answer, best):
         found.append(f"score {answer['score']} is more than any set can have, {best}")
     if answer["optimal"] and not same(answer["score"], best):
         found.append(f"claims to be optimal with {answer['score']}, but {best} can be had")
-    upper = float("inf") if answer["gap"] is None else answer["score"] + answer["gap"]
+    upper = answer["score"] + answer["gap"]
     if upper < best and not same(upper, best):
         found.append(f"score {answer['score']} and gap {answer['gap']} leave out {best}, which can be had")
     return found
