@@ -123,6 +123,7 @@ void Daemon::Quit() {
 }
 
 int Daemon::Impl::Run() {
+  UseOneHeap();
   signal_fd = OpenSignals();
   RedirectGrpcLog();
   SetUpLog(FormatOf(options.log_format, LogFormat::kText), LevelOf(options.log_level, LogLevel::kInfo));

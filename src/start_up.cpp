@@ -2,6 +2,7 @@
 #include "start_up.h"
 
 #include <linux/magic.h>
+#include <malloc.h>
 #include <sys/signalfd.h>
 #include <sys/statfs.h>
 
@@ -58,6 +59,8 @@ bool IsKernelsOwn(const HostRoot& root) {
   struct statfs fs = {};
   return root.live() && statfs(root.WatchPath("sys").c_str(), &fs) == 0 && fs.f_type == SYSFS_MAGIC;
 }
+
+void UseOneHeap() { mallopt(M_ARENA_MAX, 1); }
 
 int OpenSignals() {
   sigset_t taken;

@@ -31,6 +31,10 @@ void LogDiagnostics(const Diagnostics& diagnostics);
 // A kernel speaks of its own machine only, not of a directory that looks like one.
 bool IsKernelsOwn(const HostRoot& root);
 
+// One heap for all threads. glibc gives each its own (mallopt(3), M_ARENA_MAX), and what a look's thread has
+// left behind in one is not there for the next look.
+void UseOneHeap();
+
 // Blocks the signals that the loop takes, here and in every thread that is started from here. Returns a
 // descriptor for them.
 int OpenSignals();

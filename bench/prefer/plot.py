@@ -14,6 +14,7 @@ from collections import defaultdict
 COLOURS = {
     "tree": "#2a7f3f", "shares": "#5a9e1f", "hybrid mesh": "#1f4fd8", "mesh": "#7b3fc4", "torus": "#c43f9b",
     "random links": "#d9472b", "random weights": "#8c6d46", "linked shares": "#e0a100",
+    "boards": "#1b9aa8",
 }
 WIDTH, HEIGHT, LEFT, TOP, GAP = 380, 260, 56, 60, 90
 
@@ -58,6 +59,7 @@ class Panel:
 
 
 def draw(shapes):
+    shapes = {shape: sizes for shape, sizes in shapes.items() if shape in COLOURS}
     most = max(n for sizes in shapes.values() for n in sizes)
     by_n = Panel(LEFT, "longest of all k, by number of devices", "devices", 8, most)
     by_k = Panel(LEFT + WIDTH + GAP, "64 devices: longest by k", "k", 1, 63)
@@ -77,8 +79,8 @@ def draw(shapes):
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
     for i, shape in enumerate(shapes):
-        lines.append(f'<path d="M{LEFT + 104 * i} 14h18" stroke="{COLOURS[shape]}" stroke-width="2"/>')
-        lines.append(f'<text x="{LEFT + 22 + 104 * i}" y="18">{shape}</text>')
+        lines.append(f'<path d="M{LEFT + 97 * i} 14h18" stroke="{COLOURS[shape]}" stroke-width="2"/>')
+        lines.append(f'<text x="{LEFT + 22 + 97 * i}" y="18">{shape}</text>')
     return "\n".join(lines + by_n.lines + by_k.lines + ["</svg>", ""])
 
 

@@ -144,6 +144,34 @@ UnitTopology LinkedShares(size_t n) {
   return topology;
 }
 
+// Boards of five whose cards are anywhere in the tree, joined by cables of several widths.
+UnitTopology Boards(size_t n) {
+  UnitTopology topology = Tree(n, 1);
+  std::mt19937 random(static_cast<unsigned>(n));
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::shuffle(order.begin(), order.end(), random);
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t j = i / 5 * 5; j < i; ++j)
+      AddLink(topology, order[i], order[j], 0.5 * static_cast<double>(1 + random() % 6));
+  }
+  FindTree(topology);
+  return topology;
+}
+
+// The Clebsch graph: numbers of four bits, linked where one bit or all differ. Every card and every pair
+// looks like any other, which is the worst for a proof.
+UnitTopology Clebsch(size_t n) {
+  UnitTopology topology = Tree(n, 1);
+  for (size_t a = 0; a < n; ++a) {
+    for (size_t b = 0; b < n; ++b) Set(topology, a, b, 10);
+    for (size_t bits : {1, 2, 4, 8, 15}) Set(topology, a, a ^ bits, 10 + kLink);
+  }
+  topology.subtrees.clear();
+  FindTree(topology);
+  return topology;
+}
+
 }  // namespace
 
 const std::vector<Shape>& Shapes() {
@@ -155,6 +183,8 @@ const std::vector<Shape>& Shapes() {
       {"torus", {8, 16, 32, 64, 128, 1024}, Torus},
       {"random links", {8, 16, 32, 64, 128, 1024}, RandomLinks},
       {"random weights", {8, 16, 32, 64, 128}, RandomAll},
+      {"boards", {16, 32, 40, 64, 128}, Boards},
+      {"clebsch", {16}, Clebsch},
       {"linked shares", {128, 1024, 9984}, LinkedShares},
   };
   return kShapes;

@@ -17,7 +17,7 @@ struct Shape {
   UnitTopology (*make)(size_t n);
 };
 
-// Trees, hybrid meshes, tori, dense random graphs, and shares of cards.
+// Trees, hybrid meshes, tori, boards, dense random graphs, and shares of cards.
 const std::vector<Shape>& Shapes();
 
 }  // namespace cleave::bench
