@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon.h"
 
+#include <malloc.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -69,7 +70,7 @@ struct Daemon::Impl {
 
   int Run();
   bool SetUp();
-  void DropCode();
+  void DropMemory();
   bool StartHttp();
   void WatchEverything();
   void Stop();
@@ -191,13 +192,14 @@ bool Daemon::Impl::SetUp() {
   WatchEverything();
   CheckKubelet(false);
   look_timer = loop.RunAfter(keeper->LookAgainIn(), [this] { Look(); });
-  loop.RunAfter(kStarted, [this] { DropCode(); });
+  loop.RunAfter(kStarted, [this] { DropMemory(); });
   return true;
 }
 
-void Daemon::Impl::DropCode() {
+void Daemon::Impl::DropMemory() {
   DropUnusedCode();
-  loop.RunAfter(kCodeIsKept, [this] { DropCode(); });
+  malloc_trim(0);  // what a look has freed goes back to the kernel
+  loop.RunAfter(kCodeIsKept, [this] { DropMemory(); });
 }
 
 bool Daemon::Impl::StartHttp() {

@@ -33,11 +33,12 @@ Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory invent
 
 Planned PlanPatiently(PatientReader& reader, const std::shared_ptr<const Settings>& settings,
                       const LinkTexts& links, Inventory inventory, const std::string& node_name) {
-  return reader.Run([settings, links, inventory = std::move(inventory), node_name](const HostRoot& root) {
+  auto facts = std::make_shared<const Inventory>(std::move(inventory));
+  return reader.Run([settings, links, facts, node_name](const HostRoot& root) {
     LinkTexts read = links;
     read.root = &root;
     Planned planned;
-    planned.plan = PlanFrom(*settings, read, inventory, node_name, planned.diagnostics);
+    planned.plan = PlanFrom(*settings, read, *facts, node_name, planned.diagnostics);
     return planned;
   });
 }

@@ -281,14 +281,12 @@ std::string PreferText(const PreferReport& preferred) {
   std::set_union(preferred.request.available.begin(), preferred.request.available.end(),
                  preferred.request.must_include.begin(), preferred.request.must_include.end(),
                  std::back_inserter(choosable));
-  std::string text =
-      fmt::format("{} of {} available {}: score {:g}, {}\n", choice.units.size(), choosable.size(),
-                  resource.name, choice.score,
-                  choice.optimal ? "proven best"
-                  : std::isinf(choice.bound)
-                      ? "not proven best"
-                      : fmt::format("at most {:.2g} % below the best (no set scores more than {:g})",
-                                    100 * choice.GapRatio(), choice.bound));
+  std::string text = fmt::format(
+      "{} of {} available {}: score {:g}, {}\n", choice.units.size(), choosable.size(), resource.name,
+      choice.score,
+      choice.optimal ? "proven best"
+                     : fmt::format("at most {:.2g} % below the best (no set scores more than {:g})",
+                                   100 * choice.GapRatio(), choice.bound));
   for (size_t index : choice.units) {
     const Unit& one = resource.units[index];
     text += fmt::format("  {}  NUMA {}  {}\n", one.id, NodesText(one), Join(one.device_nodes, " "));

@@ -60,7 +60,9 @@ bool IsKernelsOwn(const HostRoot& root) {
   return root.live() && statfs(root.WatchPath("sys").c_str(), &fs) == 0 && fs.f_type == SYSFS_MAGIC;
 }
 
-void UseOneHeap() { mallopt(M_ARENA_MAX, 1); }
+void UseOneHeap() {
+  mallopt(M_ARENA_MAX, 1);  // NOLINT(concurrency-mt-unsafe): there is no other thread yet
+}
 
 int OpenSignals() {
   sigset_t taken;
