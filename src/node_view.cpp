@@ -31,6 +31,13 @@ Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory invent
   return MakePlan(settings, std::move(facts), std::move(graph), node_name, diagnostics);
 }
 
+Inventory ScanPatiently(PatientReader& reader, const std::shared_ptr<const Settings>& settings,
+                        ScanOptions options) {
+  return reader.Run([settings, options](const HostRoot& root) {
+    return Scanner(root, *settings, options).Scan(Scanner::Clock::now());
+  });
+}
+
 Planned PlanPatiently(PatientReader& reader, const std::shared_ptr<const Settings>& settings,
                       const LinkTexts& links, Inventory inventory, const std::string& node_name) {
   auto facts = std::make_shared<const Inventory>(std::move(inventory));
@@ -54,9 +61,7 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   view.links = ReadLinkTexts(view.settings.config, view.root.get());
   PatientReader reader(view.root);
   auto settings = std::make_shared<const Settings>(view.settings);
-  Inventory inventory = reader.Run([settings, scan = options.scan](const HostRoot& root) {
-    return Scanner(root, *settings, scan).Scan(Scanner::Clock::now());
-  });
+  Inventory inventory = ScanPatiently(reader, settings, options.scan);
   Planned planned = PlanPatiently(reader, settings, view.links, std::move(inventory), node);
   view.plan = std::move(planned.plan);
   view.diagnostics.Add(planned.diagnostics);

@@ -23,7 +23,11 @@ namespace cleave {
 Plan PlanFrom(const Settings& settings, const LinkTexts& links, Inventory inventory,
               const std::string& node_name, Diagnostics& diagnostics);
 
-// The same away from the caller's thread: sources of links may ask drivers.
+// A look at a machine that nothing is remembered of, away from the caller's thread.
+Inventory ScanPatiently(PatientReader& reader, const std::shared_ptr<const Settings>& settings,
+                        ScanOptions options = {});
+
+// PlanFrom() away from the caller's thread: sources of links may ask drivers.
 struct Planned {
   Plan plan;
   Diagnostics diagnostics;

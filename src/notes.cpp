@@ -22,9 +22,9 @@
 #include "config/profile.h"
 #include "config/resource_spec.h"
 #include "config/text_template.h"
+#include "discovery/entries.h"
 #include "discovery/inventory.h"
 #include "discovery/patient_reader.h"
-#include "discovery/scanner.h"
 #include "node_view.h"
 #include "policy/name_patterns.h"
 #include "policy/plan.h"
@@ -155,7 +155,7 @@ void FindSilentChecks(const NodeView& view, const Profile& profile, Diagnostics&
       ++asked;
       absl::StatusOr<std::string> own = check.read.Expand(CardTextLookup(*card, inventory, settings));
       if (!own.ok()) continue;
-      path = own->starts_with('/') ? *own : "/" + card->entry + "/" + *own;
+      path = "/" + FromEntry(*card, *own);
       found = found || !view.root->Glob(path).empty();
     }
     if (asked == 0 || found || check.absent_is_bad) continue;  // the last is said of the cards
@@ -210,8 +210,8 @@ void FindIdleProfiles(const NodeView& view, Diagnostics& notes) {
   if (idle.empty()) return;
   others.config.profiles = std::move(idle);
   auto settings = std::make_shared<const Settings>(std::move(others));
-  const Inventory found = PatientReader(view.root).Run(
-      [settings](const HostRoot& root) { return Scanner(root, *settings).Scan(Scanner::Clock::now()); });
+  PatientReader reader(view.root);
+  const Inventory found = ScanPatiently(reader, settings);
   std::map<std::string, size_t> cards;
   for (const Card& card : found.cards) ++cards[card.profile];
   for (const auto& [name, count] : cards) {

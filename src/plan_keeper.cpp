@@ -83,9 +83,8 @@ bool PlanKeeper::Load(Diagnostics& diagnostics) {
   const std::shared_ptr<const Settings> settings = std::move(loaded);
   LinkTexts links = ReadLinkTexts(settings->config, root_.get());
   // With errors too: all of them are to be told at once.
-  Inventory inventory =
-      reader_.Run([settings](const HostRoot& root) { return Scanner(root, *settings).Scan(Clock::now()); });
-  Planned trial = PlanPatiently(reader_, settings, links, std::move(inventory), options_.node_name);
+  Planned trial =
+      PlanPatiently(reader_, settings, links, ScanPatiently(reader_, settings), options_.node_name);
   diagnostics.Add(trial.diagnostics);
   CheckSocketPaths(trial.plan, options_.kubelet_dir, diagnostics);
   CheckListSizes(trial.plan, diagnostics);
