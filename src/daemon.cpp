@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/code_pages.h"
 #include "base/host_root.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/program_pages.h"
 #include "base/status.h"
 #include "config/config.h"
 #include "config/diagnostics.h"
@@ -55,7 +55,7 @@ constexpr std::chrono::milliseconds kFilesSettle{200};
 // By then everything is registered, and what is needed from here on is little; what an admission needed is
 // not needed for long either.
 constexpr std::chrono::seconds kStarted{15};
-constexpr std::chrono::minutes kCodeIsKept{1};
+constexpr std::chrono::minutes kPagesAreKept{1};
 // A main loop that is at one thing for longer than this is stuck.
 constexpr std::chrono::seconds kStuck{10};
 // How often the kubelet is asked whether a card is free again that is offered in several shapes.
@@ -197,9 +197,9 @@ bool Daemon::Impl::SetUp() {
 }
 
 void Daemon::Impl::DropMemory() {
-  DropUnusedCode();
+  DropUnusedPages();
   malloc_trim(0);  // what a look has freed goes back to the kernel
-  loop.RunAfter(kCodeIsKept, [this] { DropMemory(); });
+  loop.RunAfter(kPagesAreKept, [this] { DropMemory(); });
 }
 
 bool Daemon::Impl::StartHttp() {

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/host_root.h"
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/config.h"

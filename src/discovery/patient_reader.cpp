@@ -144,6 +144,7 @@ class PatientReader::WatchedRoot final : public HostRoot {
       while (HasNotEnded(call) && Clock::now() < really) changed_.WaitUntil(mutex_, really);
       if (!HasNotEnded(call)) continue;
       left_ = true;
+      path_ = NormalPath(path_);
       hangs_->Add(path_);
       return path_;
     }
@@ -168,14 +169,13 @@ class PatientReader::WatchedRoot final : public HostRoot {
   }
 
   absl::Status Begin(std::string_view path) const {
-    std::string name = NormalPath(path);
     for (const Hangs::Hang& hang : known_) {
-      if (hang.path == name) return NoAnswer(hang);
+      if (hang.path == NormalPath(path)) return NoAnswer(hang);
     }
     MutexLock lock(mutex_);
     // Nobody waits for the rest.
-    if (left_) return absl::CancelledError("/" + name + ": given up");
-    path_ = std::move(name);
+    if (left_) return absl::CancelledError(fmt::format("/{}: given up", NormalPath(path)));
+    path_ = path.empty() ? "/" : path;
     since_ = Clock::now();
     ++calls_;
     return absl::OkStatus();

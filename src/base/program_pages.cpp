@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/code_pages.h"
+#include "base/program_pages.h"
 
 #include <elf.h>
 #include <link.h>
@@ -12,15 +12,14 @@
 namespace cleave {
 namespace {
 
-int DropCodeOf(dl_phdr_info* object, size_t /*size*/, void* /*unused*/) {
+int DropPagesOf(dl_phdr_info* object, size_t /*size*/, void* /*unused*/) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = object->dlpi_phdr[i];
-    // Code is mapped from its file and never written, so a dropped page is read again as it was. A writable
-    // or relocated segment would lose what was written to it.
-    bool is_code =
-        segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0 && (segment.p_flags & PF_W) == 0;
-    if (!is_code || object->dlpi_name == nullptr) continue;
+    // Mapped from its file and never written, so a dropped page is read again as it was. A writable or
+    // relocated segment would lose what was written to it.
+    bool never_written = segment.p_type == PT_LOAD && (segment.p_flags & PF_W) == 0;
+    if (!never_written || object->dlpi_name == nullptr) continue;
     uintptr_t start = (object->dlpi_addr + segment.p_vaddr) & ~(page - 1);
     uintptr_t end = (object->dlpi_addr + segment.p_vaddr + segment.p_filesz + page - 1) & ~(page - 1);
     // What cannot be dropped (the vDSO) stays.
@@ -33,6 +32,6 @@ int DropCodeOf(dl_phdr_info* object, size_t /*size*/, void* /*unused*/) {
 
 }  // namespace
 
-void DropUnusedCode() { dl_iterate_phdr(DropCodeOf, nullptr); }
+void DropUnusedPages() { dl_iterate_phdr(DropPagesOf, nullptr); }
 
 }  // namespace cleave
