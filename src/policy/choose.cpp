@@ -13,6 +13,7 @@
 #include "policy/affinity_tree.h"
 #include "policy/choose_search.h"
 #include "policy/choose_selection.h"
+#include "policy/choose_small.h"
 
 namespace cleave {
 namespace {
@@ -89,6 +90,7 @@ Choice Choose(Preference, const UnitTopology& topology, const ChoiceRequest& req
     return choice;
   }
   if (topology.tree != nullptr) return ChooseOnTree(topology, *topology.tree, request, must, open);
+  if (open.size() <= kMostForAllSets) return ChooseAmongAllSets(topology, request, must, open);
   return ChooseBySearch(topology, request, must, open);
 }
 

@@ -17,8 +17,6 @@
 namespace cleave {
 namespace {
 
-// Up to here every tie is looked at, whatever the budget.
-constexpr size_t kAlwaysExact = 16;
 // With more kinds than this a proof is out of reach.
 constexpr size_t kMostForProof = 256;
 // What a unit costs in a bound beside its looks at others, in steps.
@@ -31,8 +29,7 @@ class Search {
  public:
   Search(const UnitTopology& topology, const ChoiceRequest& request, const std::vector<size_t>& must,
          const std::vector<size_t>& open)
-      : always_exact_(open.size() <= kAlwaysExact),
-        budget_(request.budget_steps),
+      : budget_(request.budget_steps),
         give_up_(request.give_up),
         selection_(topology, request, must, open),
         order_(selection_.kind_of_open()),
@@ -59,7 +56,7 @@ class Search {
   // First with every tie explored, until `half` of the steps are made. If that is too much, once more for the
   // proof alone. Returns a bound on the score of all sets.
   double Prove(uint64_t half) {
-    limit_ = always_exact_ ? std::numeric_limits<uint64_t>::max() : half;
+    limit_ = half;
     explore_ties_ = true;
     double bound = Descend(0);
     if (steps_ > limit_ && bound > selection_.best_score() + kSameScore) {
@@ -87,7 +84,6 @@ class Search {
 
   // The more sets there are, the less hope is there for a proof, and the more for a better guess.
   uint64_t GuessEffort() const {
-    if (always_exact_) return kinds_ * kinds_ * 8;
     size_t movable = std::min(selection_.to_take(), order_.size() - selection_.to_take());
     uint64_t eighths = movable <= 4 ? 2 : movable <= 8 || kinds_ <= 32 ? 4 : 7;
     return budget_ / 8 * eighths;
@@ -204,7 +200,6 @@ class Search {
     return reach <= most;
   }
 
-  const bool always_exact_;
   uint64_t budget_;
   const std::function<bool()>& give_up_;
   Selection selection_;

@@ -10,9 +10,8 @@
 
 namespace cleave {
 
-// Branch and bound in PCI-walk order, for any affinities. Up to 16 open units it runs to its end; beyond,
-// until request.budget_steps are made. `must` and `open` are disjoint and sorted, and more than request.size
-// together.
+// Branch and bound in PCI-walk order, for any affinities, until request.budget_steps are made. `must` and
+// `open` are disjoint and sorted, and more than request.size together.
 Choice ChooseBySearch(const UnitTopology& topology, const ChoiceRequest& request,
                       const std::vector<size_t>& must, const std::vector<size_t>& open);
 

@@ -108,14 +108,14 @@ void Selection::FindSubtrees(const ChoiceRequest& request) {
       if (std::none_of(units.begin(), units.end(), [&](size_t unit) { return in_use[unit] != 0; }))
         intact.push_back(std::move(kinds));
     }
-    levels_.push_back(std::move(intact));
+    intact_.push_back(std::move(intact));
   }
 }
 
 // How many subtrees can be left untouched at best, level by level: the units outside of them are taken first,
 // then the largest of them. A set that reaches it cannot be beaten by one of equal score.
 void Selection::FindCeiling() {
-  for (const std::vector<std::vector<size_t>>& level : levels_) {
+  for (const std::vector<std::vector<size_t>>& level : intact_) {
     std::vector<char> inside(kinds(), 0);
     std::vector<size_t> sizes;
     for (const std::vector<size_t>& members : level) {
@@ -205,8 +205,8 @@ void Selection::Drop(size_t kind, size_t count) {
 
 std::vector<int> Selection::Untouched() const {
   std::vector<int> counts;
-  counts.reserve(levels_.size());
-  for (const std::vector<std::vector<size_t>>& level : levels_) {
+  counts.reserve(intact_.size());
+  for (const std::vector<std::vector<size_t>>& level : intact_) {
     counts.push_back(
         static_cast<int>(std::count_if(level.begin(), level.end(), [&](const std::vector<size_t>& members) {
           return std::none_of(members.begin(), members.end(), [&](size_t kind) { return taken_[kind] != 0; });
@@ -216,21 +216,14 @@ std::vector<int> Selection::Untouched() const {
 }
 
 bool Selection::Consider(bool first) {
-  if (score_ < best_score_ - kSameScore) return false;
-  bool better = score_ > best_score_ + kSameScore || reach_ < best_reach_ - kSameReach;
-  if (!better && reach_ > best_reach_ + kSameReach) return false;
-  std::vector<int> untouched = Untouched();
-  if (!better && (first ? untouched < best_untouched_ : untouched <= best_untouched_)) return false;
-  best_ = taken_;
-  best_score_ = score_;
-  best_reach_ = reach_;
-  best_untouched_ = std::move(untouched);
+  if (!best_.Improve(score_, reach_, first, [&] { return Untouched(); })) return false;
+  best_taken_ = taken_;
   return true;
 }
 
 std::vector<size_t> Selection::Best() const {
   std::vector<size_t> units = must_;
-  std::vector<size_t> left = best_;
+  std::vector<size_t> left = best_taken_;
   for (size_t i = 0; i < open_.size(); ++i) {
     if (left[kind_of_open_[i]] == 0) continue;
     --left[kind_of_open_[i]];

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "policy/choose.h"
@@ -15,6 +16,26 @@ namespace cleave {
 inline constexpr double kSameScore = 1e-7;
 // The same for sums over a whole machine, which are larger.
 inline constexpr double kSameReach = 1e-4;
+
+// How good a set is: by score, then by reach, then by what it leaves untouched.
+struct Rank {
+  double score = -std::numeric_limits<double>::infinity();
+  double reach = std::numeric_limits<double>::infinity();
+  std::vector<int> untouched;  // subtrees, level by level
+
+  // Becomes that of another set if it is better. In full equality the one that was there stays, unless
+  // `first` says that the other comes first. True: it is the other's now.
+  template <typename Untouched>
+  bool Improve(double other_score, double other_reach, bool first, Untouched other_untouched) {
+    if (other_score < score - kSameScore) return false;
+    const bool better = other_score > score + kSameScore || other_reach < reach - kSameReach;
+    if (!better && other_reach > reach + kSameReach) return false;
+    std::vector<int> left = other_untouched();
+    if (!better && (first ? left < untouched : left <= untouched)) return false;
+    *this = {other_score, other_reach, std::move(left)};
+    return true;
+  }
+};
 
 // Candidates are counted by kind: units that can be exchanged for each other are of one kind (shares of a
 // card, cards below one switch without links of their own). Of a kind always its first units in PCI-walk
@@ -45,24 +66,26 @@ class Selection {
   void Take(size_t kind, size_t count = 1);
   void Drop(size_t kind, size_t count = 1);
 
-  // Makes the set in hand, which must be complete, the best one if it is better: by score, then by reach,
-  // then by what it leaves untouched. In full equality the one that was there stays, unless `first` says that
-  // this one comes first. True: it is the best one now.
+  // Subtrees that can be left untouched, level by level from the root down, as the kinds in them.
+  const std::vector<std::vector<std::vector<size_t>>>& intact() const { return intact_; }
+
+  // Makes the set in hand, which must be complete, the best one if it is better, see Rank. True: it is the
+  // best one now.
   bool Consider(bool first);
 
-  double best_score() const { return best_score_; }
+  double best_score() const { return best_.score; }
   // Nothing of equal score and reach leaves more untouched than the best one does.
-  bool best_is_tidy() const { return best_untouched_ == ceiling_; }
+  bool best_is_tidy() const { return best_.untouched == ceiling_; }
   // Of the units taken so far: their affinities to all that could be had and all that must be included, and
   // twice what each adds by itself. Of
   // two sets of equal score the one with the smaller reach leaves the higher score behind: see
   // docs/choosing.md.
   double reach() const { return reach_; }
-  double best_reach() const { return best_reach_; }
+  double best_reach() const { return best_.reach; }
   // What one unit of this kind adds to it.
   double reach(size_t kind) const { return reach_of_[kind]; }
   const std::vector<size_t>& by_reach() const { return by_reach_; }  // kinds, the least first
-  size_t best_taken(size_t kind) const { return best_[kind]; }
+  size_t best_taken(size_t kind) const { return best_taken_[kind]; }
   // The units of the best set, must-include ones too, sorted.
   std::vector<size_t> Best() const;
 
@@ -89,15 +112,12 @@ class Selection {
   std::vector<double> reach_of_;
   std::vector<size_t> by_reach_;
   double reach_ = 0;
-  // Subtrees that can be left untouched, level by level, as the kinds in them.
-  std::vector<std::vector<std::vector<size_t>>> levels_;
+  std::vector<std::vector<std::vector<size_t>>> intact_;
   std::vector<int> ceiling_;
   std::vector<std::vector<size_t>> blocks_;
 
-  std::vector<size_t> best_;  // taken of each kind
-  double best_score_ = -std::numeric_limits<double>::infinity();
-  double best_reach_ = std::numeric_limits<double>::infinity();
-  std::vector<int> best_untouched_;
+  Rank best_;
+  std::vector<size_t> best_taken_;  // of each kind
 };
 
 }  // namespace cleave
