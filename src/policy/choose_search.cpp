@@ -41,8 +41,7 @@ class Search {
 
   Choice Run() {
     steps_ = Guess(selection_, GuessEffort(), give_up_);
-    uint64_t half = steps_ + (budget_ - std::min(budget_, steps_)) / 2;
-    double bound = kinds_ <= kMostForProof ? Prove(half) : CrudeBound();
+    double bound = kinds_ <= kMostForProof ? Prove() : CrudeBound();
     Choice choice;
     choice.units = selection_.Best();
     choice.score = selection_.best_score();
@@ -53,17 +52,15 @@ class Search {
   }
 
  private:
-  // First with every tie explored, until `half` of the steps are made. If that is too much, once more for the
-  // proof alone. Returns a bound on the score of all sets.
-  double Prove(uint64_t half) {
-    limit_ = half;
-    explore_ties_ = true;
+  // First for the proof alone, then with ties explored as far as the steps go: sets of the best score that
+  // leave more behind, or come first. Returns a bound on the score of all sets.
+  double Prove() {
+    limit_ = budget_ - (budget_ - std::min(budget_, steps_)) / 4;
+    explore_ties_ = false;
     double bound = Descend(0);
-    if (steps_ > limit_ && bound > selection_.best_score() + kSameScore) {
-      limit_ = budget_;
-      explore_ties_ = false;
-      bound = std::min(bound, Descend(0));
-    }
+    limit_ = budget_;
+    explore_ties_ = true;
+    (void)Descend(0);
     return bound;
   }
 
@@ -210,7 +207,7 @@ class Search {
   std::vector<Near> nearest_;
   std::vector<std::pair<double, double>> worths_;  // of a unit, and how many
   bool guessed_ = true;                            // the best so far did not come in PCI-walk order
-  bool explore_ties_ = true;
+  bool explore_ties_ = false;
   uint64_t steps_ = 0;
   uint64_t limit_ = 0;
   uint64_t asked_ = 0;  // nodes of the search

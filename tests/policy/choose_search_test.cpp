@@ -21,6 +21,8 @@ using ::testing::ElementsAre;
 using testing::OfAll;
 using testing::RandomTopology;
 using ::testing::SizeIs;
+
+// Branch and bound judges by the same rules, down to the last tie.
 TEST(Choose, TheSearchAgreesWithALookAtAllSets) {
   std::mt19937 random(21);
   for (int round = 0; round < 200; ++round) {
@@ -56,6 +58,8 @@ TEST(Choose, ATinyBudgetIsAdmittedWithATrueGap) {
   EXPECT_GE(full.score, small.score - 1e-6);
 }
 
+// Boards whose cards lie anywhere in the tree, joined by cables of several widths: sets of whole boards are
+// found.
 TEST(Choose, BoardsAcrossTheTreeAreFound) {
   std::mt19937 random(11);
   for (size_t board : {size_t{4}, size_t{5}, size_t{8}}) {
@@ -85,6 +89,7 @@ TEST(Choose, BoardsAcrossTheTreeAreFound) {
   }
 }
 
+// Eight of twenty of a kind: 125,970 sets, all equal, and the first is good enough.
 TEST(Choose, DoesNotWalkThroughEquals) {
   UnitTopology topology;
   topology.size = 20;
@@ -97,6 +102,7 @@ TEST(Choose, DoesNotWalkThroughEquals) {
   EXPECT_LT(choice.steps, 125'970U) << "more than there are sets";
 }
 
+// A processor that is too slow: what was found first is the answer, with a bound that holds.
 TEST(Choose, GivesUpWhenToldTo) {
   std::mt19937 random(4);
   UnitTopology topology = RandomTopology(random, 48, true);

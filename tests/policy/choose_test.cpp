@@ -27,7 +27,6 @@ using testing::Oracle;
 using testing::RandomTopology;
 using ::testing::SizeIs;
 // Rounds 0, 3, 6...: links; 1, 4, 7...: a tree, searched; 2, 5, 8...: the same by dynamic programming.
-
 TEST(Choose, IsWhatBruteForceFinds) {
   std::mt19937 random(7);
   for (int round = 0; round < 3000; ++round) {
@@ -77,10 +76,6 @@ TEST(Choose, SixteenAreAlwaysProven) {
   }
 }
 
-// Branch and bound, for more units than all sets of can be looked at, judges by the same rules down to the
-
-// last tie.
-
 TEST(Choose, LinksAcrossTheTreeAreNoTree) {
   std::mt19937 random(3);
   UnitTopology topology = RandomTopology(random, 12, true);
@@ -89,7 +84,6 @@ TEST(Choose, LinksAcrossTheTreeAreNoTree) {
 }
 
 // Two sets of score 30: what the first leaves has 38, what the second leaves has 40, 20 of them by `near`.
-
 TEST(Choose, WhatIsNearCountsInWhatIsLeft) {
   UnitTopology topology;
   topology.size = 5;
@@ -103,10 +97,6 @@ TEST(Choose, WhatIsNearCountsInWhatIsLeft) {
   ASSERT_EQ(topology.tree, nullptr);
   EXPECT_THAT(Choose(Preference::kClosest, topology, OfAll(5, 2)).units, ElementsAre(2, 3));
 }
-
-// Boards whose cards lie anywhere in the tree, joined by cables of several widths: sets of whole boards are
-
-// found.
 
 TEST(Choose, TheSameQuestionHasTheSameAnswer) {
   std::mt19937 random(10);
@@ -123,7 +113,6 @@ TEST(Choose, TheSameQuestionHasTheSameAnswer) {
 }
 
 // Two switches of two; one unit of the first is in use.
-
 TEST(Choose, FinishesWhatIsBegun) {
   UnitTopology topology;
   topology.size = 4;
@@ -134,8 +123,6 @@ TEST(Choose, FinishesWhatIsBegun) {
   request.available = {0, 1, 3};
   EXPECT_THAT(Choose(Preference::kClosest, topology, request).units, ElementsAre(3));
 }
-
-// Sixteen of a kind have 12,870 halves; all are equal, and the first is good enough.
 
 TEST(Choose, AsksForMoreThanThereIs) {
   UnitTopology topology;
@@ -162,7 +149,6 @@ TEST(Choose, MustIncludeAloneIsTheAnswer) {
 }
 
 // Of all other sets none scores more than the one that is named as the next.
-
 TEST(Choose, TheNextBestIsTheNextBest) {
   std::mt19937 random(12);
   for (int round = 0; round < 300; ++round) {
@@ -193,10 +179,7 @@ TEST(Choose, TheNextBestIsTheNextBest) {
   }
 }
 
-// A processor that is too slow: what was found first is the answer, with a bound that holds.
-
 // Shares of cards: many units, few places.
-
 TEST(Choose, SharesOfACardStayTogether) {
   UnitTopology topology;
   topology.size = 40;
