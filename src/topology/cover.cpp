@@ -5,182 +5,84 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <numeric>
 #include <optional>
+#include <random>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "topology/components.h"
+#include "topology/exact_cover.h"
 #include "topology/matching.h"
 
 namespace cleave {
 namespace {
 
-constexpr size_t kMostExact = 16;
-constexpr double kGain = 1e-6;  // sums of the same numbers in another order are no gain
+// Times that sets are given up and made anew.
+constexpr int kRenewals = 40;
 
-using Set = std::vector<size_t>;
-
-// Vertices of one component with their edges and worths at hand; they are numbered anew, from 0.
-class Component {
+// What ExactCover() has said, to be asked again and again.
+class KnownBest {
  public:
-  Component(const CoverQuestion& question, Set members)
-      : members_(std::move(members)),
-        size_(*question.size),
-        joined_(members_.size() * members_.size()),
-        worth_(members_.size() * members_.size()) {
-    for (size_t a = 0; a < count(); ++a) {
-      for (size_t b = 0; b < count(); ++b) {
-        if (a == b) continue;
-        joined_[a * count() + b] = question.joined(members_[a], members_[b]) ? 1 : 0;
-        worth_[a * count() + b] = question.worth(members_[a], members_[b]);
-      }
-    }
-  }
+  explicit KnownBest(const CoverComponent& component) : component_(component) {}
 
-  size_t count() const { return members_.size(); }
-  size_t size() const { return size_; }
-  size_t vertex(size_t member) const { return members_[member]; }
-  bool Joined(size_t a, size_t b) const { return joined_[a * count() + b] != 0; }
-  double Worth(size_t a, size_t b) const { return worth_[a * count() + b]; }
-
-  double WorthTo(size_t member, const Set& set) const {
-    double sum = 0;
-    for (size_t other : set) sum += other == member ? 0 : Worth(member, other);
-    return sum;
-  }
-
-  bool HangsTogether(const Set& set) const {
-    Set reached = {set.front()};
-    for (size_t i = 0; i < reached.size(); ++i) {
-      for (size_t other : set) {
-        if (Joined(reached[i], other) && std::find(reached.begin(), reached.end(), other) == reached.end())
-          reached.push_back(other);
-      }
-    }
-    return reached.size() == set.size();
+  const std::vector<VertexSet>& Best(const VertexSet& members, size_t size) {
+    auto [known, is_new] = known_.try_emplace({size, members});
+    if (is_new) known->second = ExactCover(component_, members, size);
+    return known->second;
   }
 
  private:
-  Set members_;
-  size_t size_;
-  std::vector<char> joined_;
-  std::vector<double> worth_;
+  const CoverComponent& component_;
+  std::map<std::pair<size_t, VertexSet>, std::vector<VertexSet>> known_;
 };
 
-// Every way, vertex by vertex: the lowest that is left goes into one of its sets, or stays out.
-class Exact {
- public:
-  explicit Exact(const Component& component) : component_(component), by_lowest_(component.count()) {
-    const uint32_t end = uint32_t{1} << component.count();
-    for (uint32_t bits = (uint32_t{1} << component.size()) - 1; bits < end;) {
-      Set set = Members(bits);
-      if (component.HangsTogether(set)) {
-        double worth = 0;
-        for (size_t member : set) worth += component.WorthTo(member, set) / 2;
-        by_lowest_[set.front()].push_back({bits, worth});
-      }
-      const int zeros = std::countr_zero(bits);  // to the next number with as many bits
-      uint32_t carried = bits + (uint32_t{1} << zeros);
-      bits = ((bits ^ carried) >> (zeros + 2)) | carried;
+// The best pairs of sets that edges join, as sets of twice the size.
+std::vector<VertexSet> Doubled(const CoverComponent& component, std::vector<VertexSet> sets) {
+  std::vector<WeightedEdge> edges;
+  for (size_t a = 0; a < sets.size(); ++a) {
+    for (size_t b = a + 1; b < sets.size(); ++b) {
+      if (!component.Touch(sets[a], sets[b])) continue;
+      double weight = 0;
+      for (size_t from : sets[a]) weight += component.WorthTo(from, sets[b]);
+      edges.push_back({.a = a, .b = b, .weight = weight});
     }
   }
-
-  std::vector<Set> Run() {
-    std::vector<Set> sets;
-    for (uint32_t left = (uint32_t{1} << component_.count()) - 1; left != 0;) {
-      Best best = Of(left);
-      if (best.sets == 0) break;
-      if (best.taken != 0) sets.push_back(Members(best.taken));
-      left = best.taken != 0 ? left & ~best.taken : left & (left - 1);
-    }
-    return sets;
+  std::vector<VertexSet> doubled;
+  for (auto [a, b] : BestMatching(sets.size(), edges)) {
+    doubled.push_back(std::move(sets[a]));
+    doubled.back().insert(doubled.back().end(), sets[b].begin(), sets[b].end());
   }
-
- private:
-  struct Candidate {
-    uint32_t bits;
-    double worth;
-  };
-  struct Best {
-    int sets = 0;
-    double worth = 0;
-    uint32_t taken = 0;  // the set of the lowest vertex; 0: it stays out
-    bool Beats(const Best& other) const {
-      return sets != other.sets ? sets > other.sets : worth > other.worth + kGain;
-    }
-  };
-
-  Best Of(uint32_t left) {
-    if (static_cast<size_t>(std::popcount(left)) < component_.size()) return {};
-    if (auto known = known_.find(left); known != known_.end()) return known->second;
-    Best best;
-    for (const Candidate& candidate : by_lowest_[static_cast<size_t>(std::countr_zero(left))]) {
-      if ((candidate.bits & ~left) != 0) continue;
-      Best rest = Of(left & ~candidate.bits);
-      Best with{rest.sets + 1, rest.worth + candidate.worth, candidate.bits};
-      if (with.Beats(best)) best = with;
-    }
-    Best without = Of(left & (left - 1));
-    without.taken = 0;
-    if (without.Beats(best)) best = without;
-    known_.emplace(left, best);
-    return best;
-  }
-
-  static Set Members(uint32_t bits) {
-    Set set;
-    for (; bits != 0; bits &= bits - 1) set.push_back(static_cast<size_t>(std::countr_zero(bits)));
-    return set;
-  }
-
-  const Component& component_;
-  std::vector<std::vector<Candidate>> by_lowest_;
-  std::unordered_map<uint32_t, Best> known_;
-};
-
-// Best pairs of best pairs of ..., for sizes that are powers of two.
-std::vector<Set> ByDoubling(const Component& component) {
-  std::vector<Set> sets;
-  for (size_t i = 0; i < component.count(); ++i) sets.push_back({i});
-  for (size_t size = 1; size < component.size(); size *= 2) {
-    std::vector<WeightedEdge> edges;
-    for (size_t a = 0; a < sets.size(); ++a) {
-      for (size_t b = a + 1; b < sets.size(); ++b) {
-        bool joined = false;
-        double weight = 0;
-        for (size_t from : sets[a]) {
-          joined = joined || std::any_of(sets[b].begin(), sets[b].end(),
-                                         [&](size_t to) { return component.Joined(from, to); });
-          weight += component.WorthTo(from, sets[b]);
-        }
-        if (joined) edges.push_back({.a = a, .b = b, .weight = weight});
-      }
-    }
-    std::vector<Set> doubled;
-    for (auto [a, b] : BestMatching(sets.size(), edges)) {
-      doubled.push_back(std::move(sets[a]));
-      doubled.back().insert(doubled.back().end(), sets[b].begin(), sets[b].end());
-    }
-    sets = std::move(doubled);
-  }
-  return sets;
+  return doubled;
 }
 
+// Makes sets of `size` better: more of what is free, two members of two sets exchanged, two or three sets
+// made anew from all that they hold.
 class Search {
  public:
-  Search(const Component& component, std::vector<Set> sets)
-      : component_(component), sets_(std::move(sets)), free_(component.count(), 1) {
-    for (const Set& set : sets_) {
+  // `order`: of each vertex, which of equals comes first.
+  Search(const CoverComponent& component, size_t size, const VertexSet& order, KnownBest& known,
+         std::vector<VertexSet> sets)
+      : component_(component),
+        size_(size),
+        order_(order),
+        known_(known),
+        sets_(std::move(sets)),
+        free_(component.count(), 1) {
+    for (const VertexSet& set : sets_) {
       for (size_t member : set) free_[member] = 0;
     }
   }
 
-  std::vector<Set> Run() {
+  std::vector<VertexSet> Run() {
     Grow();
-    while (Exchange()) {
-    }
+    do {
+      while (Exchange()) {
+      }
+    } while (Remake());
     return std::move(sets_);
   }
 
@@ -196,38 +98,34 @@ class Search {
   void Grow() {
     std::vector<char> tried(component_.count(), 0);
     while (true) {
-      std::optional<std::pair<size_t, size_t>> seed;
+      std::optional<std::tuple<size_t, size_t, size_t>> seed;
       for (size_t i = 0; i < component_.count(); ++i) {
         if (free_[i] == 0 || tried[i] != 0) continue;
-        std::pair<size_t, size_t> here = {FreeNeighbours(i), i};
+        std::tuple<size_t, size_t, size_t> here = {FreeNeighbours(i), order_[i], i};
         if (!seed || here < *seed) seed = here;
       }
       if (!seed) return;
-      tried[seed->second] = 1;
-      Set set = {seed->second};
-      free_[seed->second] = 0;
-      while (set.size() < component_.size()) {
-        std::optional<std::tuple<double, size_t, size_t>> next;
+      VertexSet set = {std::get<2>(*seed)};
+      tried[set.front()] = 1;
+      free_[set.front()] = 0;
+      while (set.size() < size_) {
+        std::optional<std::tuple<double, size_t, size_t, size_t>> next;
         for (size_t i = 0; i < component_.count(); ++i) {
-          if (free_[i] == 0 || !Touches(i, set)) continue;
-          std::tuple<double, size_t, size_t> here = {-component_.WorthTo(i, set), FreeNeighbours(i), i};
+          if (free_[i] == 0 || !component_.Touch({i}, set)) continue;
+          std::tuple<double, size_t, size_t, size_t> here = {-component_.WorthTo(i, set), FreeNeighbours(i),
+                                                             order_[i], i};
           if (!next || here < *next) next = here;
         }
         if (!next) break;
-        set.push_back(std::get<2>(*next));
+        set.push_back(std::get<3>(*next));
         free_[set.back()] = 0;
       }
-      if (set.size() == component_.size()) {
+      if (set.size() == size_) {
         sets_.push_back(std::move(set));
       } else {
         for (size_t member : set) free_[member] = 1;
       }
     }
-  }
-
-  bool Touches(size_t member, const Set& set) const {
-    return std::any_of(set.begin(), set.end(),
-                       [&](size_t other) { return component_.Joined(member, other); });
   }
 
   // Two members of two sets, or a member and a free vertex, change places. True when that gained something.
@@ -245,33 +143,115 @@ class Search {
     return gained;
   }
 
-  bool Swap(Set& a, size_t i, Set& b, size_t j) const {
+  bool Swap(VertexSet& a, size_t i, VertexSet& b, size_t j) const {
     double before = component_.WorthTo(a[i], a) + component_.WorthTo(b[j], b);
     std::swap(a[i], b[j]);
     double after = component_.WorthTo(a[i], a) + component_.WorthTo(b[j], b);
-    if (after > before + kGain && component_.HangsTogether(a) && component_.HangsTogether(b)) return true;
+    if (after > before + kCoverGain && component_.HangsTogether(a) && component_.HangsTogether(b))
+      return true;
     std::swap(a[i], b[j]);
     return false;
   }
 
-  bool SwapFree(Set& set, size_t i, size_t vertex) {
-    Set alone = {vertex};
+  bool SwapFree(VertexSet& set, size_t i, size_t vertex) {
+    VertexSet alone = {vertex};
     if (!Swap(set, i, alone, 0)) return false;
     free_[vertex] = 0;
     free_[alone.front()] = 1;
     return true;
   }
 
-  const Component& component_;
-  std::vector<Set> sets_;
+  // Two sets that edges join, or three in a row, are put together with free vertices beside them, and the
+  // best sets of all these take their places. True when that gained something.
+  bool Remake() {
+    if (2 * size_ > kMostForExactCover) return false;
+    for (size_t a = 0; a < sets_.size(); ++a) {
+      for (size_t b = 0; b < sets_.size(); ++b) {
+        if (a == b || !component_.Touch(sets_[a], sets_[b])) continue;
+        if (a < b && Remake({a, b})) return true;
+        if (3 * size_ > kMostForExactCover) continue;
+        for (size_t c = a + 1; c < sets_.size(); ++c) {
+          if (c != b && component_.Touch(sets_[b], sets_[c]) && Remake({a, b, c})) return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  bool Remake(std::vector<size_t> which) {
+    std::sort(which.begin(), which.end());
+    std::vector<VertexSet> old;
+    VertexSet all;
+    for (size_t set : which) {
+      old.push_back(sets_[set]);
+      all.insert(all.end(), sets_[set].begin(), sets_[set].end());
+    }
+    const VertexSet held = all;
+    for (size_t vertex = 0; vertex < component_.count() && all.size() < kMostForExactCover; ++vertex) {
+      if (free_[vertex] != 0 && component_.Touch({vertex}, held)) all.push_back(vertex);
+    }
+    std::sort(all.begin(), all.end());
+    const std::vector<VertexSet>& made = known_.Best(all, size_);
+    if (!ValueOf(component_, made).Beats(ValueOf(component_, old))) return false;
+    for (size_t member : all) free_[member] = 1;
+    for (const VertexSet& set : made) {
+      for (size_t member : set) free_[member] = 0;
+    }
+    for (auto set = which.rbegin(); set != which.rend(); ++set)
+      sets_.erase(sets_.begin() + static_cast<std::ptrdiff_t>(*set));
+    sets_.insert(sets_.end(), made.begin(), made.end());
+    return true;
+  }
+
+  const CoverComponent& component_;
+  const size_t size_;
+  const VertexSet& order_;
+  KnownBest& known_;
+  std::vector<VertexSet> sets_;
   std::vector<char> free_;
 };
 
-std::vector<Set> Cover(const Component& component) {
-  bool doubles = std::has_single_bit(component.size());
-  if (component.size() == 2) return ByDoubling(component);
-  if (component.count() <= kMostExact) return Exact(component).Run();
-  return Search(component, doubles ? ByDoubling(component) : std::vector<Set>()).Run();
+// Now and then sets are given up, one and all beside it, and made anew in another order.
+std::vector<VertexSet> Renewed(const CoverComponent& component, size_t size, KnownBest& known,
+                               std::vector<VertexSet> best) {
+  std::minstd_rand random;
+  VertexSet order(component.count());
+  std::iota(order.begin(), order.end(), size_t{0});
+  for (int round = 0; round < kRenewals && best.size() > 1; ++round) {
+    // Not std::shuffle(): its order is not the same everywhere.
+    for (size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random() % (i + 1)]);
+    const VertexSet centre = best[random() % best.size()];
+    std::vector<VertexSet> sets = best;
+    std::erase_if(sets, [&](const VertexSet& set) { return component.Touch(set, centre); });
+    std::erase(sets, centre);
+    sets = Search(component, size, order, known, std::move(sets)).Run();
+    if (!ValueOf(component, best).Beats(ValueOf(component, sets))) best = std::move(sets);
+  }
+  return best;
+}
+
+std::vector<VertexSet> Cover(const CoverComponent& component) {
+  const size_t size = component.size();
+  std::vector<VertexSet> single;
+  for (size_t i = 0; i < component.count(); ++i) single.push_back({i});
+  if (size == 2) return Doubled(component, single);
+  VertexSet all(component.count());
+  std::iota(all.begin(), all.end(), size_t{0});
+  if (component.count() <= kMostForExactCover) return ExactCover(component, all, size);
+  KnownBest known(component);
+  std::vector<VertexSet> best = Search(component, size, all, known, {}).Run();
+  // Best pairs of best pairs, as they are, and made better before each step.
+  for (bool better : {false, true}) {
+    if (!std::has_single_bit(size)) break;
+    std::vector<VertexSet> sets = single;
+    for (size_t reached = 1; reached < size; reached *= 2) {
+      if (better && reached > 2) sets = Search(component, reached, all, known, std::move(sets)).Run();
+      sets = Doubled(component, std::move(sets));
+    }
+    sets = Search(component, size, all, known, std::move(sets)).Run();
+    if (ValueOf(component, sets).Beats(ValueOf(component, best))) best = std::move(sets);
+  }
+  return Renewed(component, size, known, std::move(best));
 }
 
 }  // namespace
@@ -283,15 +263,15 @@ std::vector<std::vector<size_t>> BestCover(const CoverQuestion& question) {
       if (question.joined(a, b)) edges.emplace_back(a, b);
     }
   }
-  std::vector<Set> sets;
-  for (Set& members : Components(question.vertices, edges)) {
+  std::vector<VertexSet> sets;
+  for (VertexSet& members : Components(question.vertices, edges)) {
     if (members.size() < question.size.value_or(2)) continue;
     if (!question.size) {
       sets.push_back(std::move(members));
       continue;
     }
-    Component component(question, std::move(members));
-    for (Set& set : Cover(component)) {
+    CoverComponent component(question, std::move(members));
+    for (VertexSet& set : Cover(component)) {
       for (size_t& member : set) member = component.vertex(member);
       std::sort(set.begin(), set.end());
       sets.push_back(std::move(set));

@@ -20,8 +20,9 @@ struct CoverQuestion {
 // As many disjoint sets of `size` vertices as possible, each joined in itself by edges; among those the sets
 // that are worth most, summed over the pairs inside. Exact for `size` 2 and wherever at most 16 vertices hang
 // together; beyond that the best that is found from best pairs of best sets, or from sets grown from the rim,
-// by exchanging two vertices as long as that gains. Sets and their members are sorted. Deterministic. Without
-// a size: the sets of two and more that edges join.
+// by making two or three sets anew from all that they hold (for sizes up to 8 exactly, else by exchanging two
+// vertices) as long as that gains, and from other starts. Sets and their members are sorted. Deterministic.
+// Without a size: the sets of two and more that edges join.
 //
 // To cut a graph into as many joined parts of three or more as possible is NP-hard (M. Dyer, A. Frieze, "On
 // the complexity of partitioning graphs into connected subgraphs", 1985).

@@ -140,22 +140,34 @@ TEST(Plan, LinkedPairs) {
             "tenstorrent.com/n300-pair: 0000:31:00.0+0000:4b:00.0 0000:b1:00.0+0000:ca:00.0\n");
 }
 
-// The 32 chips of a Galaxy hang together: in halves, and as one.
-TEST(Plan, HalvesOfAMesh) {
+std::string GalaxyGroups() {
+  return "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
+         testing::SourcePath("tests/machines/cluster-descriptors/blackhole_galaxy.yaml") +
+         "\"\n[[resource]]\nname = \"a.com/x\"\nunit = \"group\"\ngroup_by = \"links\"\n";
+}
+
+// The 32 chips of a Galaxy hang together: in quads, trays and halves, and as one. A quad is four chips in a
+// square, a tray one host bridge's.
+TEST(Plan, GroupsOfAGalaxy) {
   auto root = LoadMachine("tt-galaxy-bh");
-  const std::string toml = "[[links]]\nsource = \"tt-cluster-descriptor\"\npath = \"" +
-                           testing::SourcePath("tests/machines/cluster-descriptors/blackhole_galaxy.yaml") +
-                           "\"\n[[resource]]\nname = \"a.com/x\"\nunit = \"group\"\ngroup_by = \"links\"\n";
-  Planned halves = PlanOf(*root, toml + "size = 16\n");
-  EXPECT_TRUE(halves.diagnostics.ok()) << halves.diagnostics.Text();
-  const Resource* resource = halves.plan.Find("a.com/x");
-  ASSERT_NE(resource, nullptr);
-  ASSERT_THAT(resource->units, SizeIs(2));
-  for (const Unit& unit : resource->units) {
-    EXPECT_THAT(unit.cards, SizeIs(16));
-    EXPECT_THAT(unit.id, ::testing::MatchesRegex("0000:[0-9a-f]+:00.0\\+15-[0-9a-f]+"));
+  for (auto [size, worth] : {std::pair<size_t, double>{4, 1340}, {8, 4520}, {16, 11920}}) {
+    Planned groups = PlanOf(*root, GalaxyGroups() + "size = " + std::to_string(size) + "\n");
+    EXPECT_TRUE(groups.diagnostics.ok()) << groups.diagnostics.Text();
+    const Resource* resource = groups.plan.Find("a.com/x");
+    ASSERT_NE(resource, nullptr);
+    ASSERT_THAT(resource->units, SizeIs(32 / size));
+    for (const Unit& unit : resource->units) {
+      EXPECT_THAT(unit.cards, SizeIs(size));
+      EXPECT_THAT(unit.id, ::testing::MatchesRegex("0000:[0-9a-f]+:00.0\\+.*"));
+      double sum = 0;
+      for (size_t card : unit.cards) {
+        for (size_t other : unit.cards)
+          sum += card < other ? groups.plan.graph->CardAffinity(card, other) : 0;
+      }
+      EXPECT_EQ(sum, worth) << unit.id;
+    }
   }
-  Planned whole = PlanOf(*root, toml);
+  Planned whole = PlanOf(*root, GalaxyGroups());
   ASSERT_NE(whole.plan.Find("a.com/x"), nullptr);
   ASSERT_THAT(whole.plan.Find("a.com/x")->units, SizeIs(1));
   EXPECT_THAT(whole.plan.Find("a.com/x")->units[0].cards, SizeIs(32));

@@ -165,6 +165,27 @@ TEST(Cover, AMeshIsCutIntoBlocks) {
   }
 }
 
+// The same whatever the numbers of the cards are.
+TEST(Cover, AMeshWithOtherNumbersToo) {
+  std::mt19937 random(17);
+  Edges mesh = Mesh(4, 8);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<size_t> names(32);
+    for (size_t i = 0; i < names.size(); ++i) names[i] = i;
+    std::shuffle(names.begin(), names.end(), random);
+    Edges shuffled(32);
+    for (const auto& [edge, weight] : mesh.weights)
+      shuffled.Join(names[edge.first], names[edge.second], weight);
+    for (auto [size, links] : {std::pair<size_t, double>{4, 4}, {8, 10}, {16, 24}}) {
+      Value value = ValueOf(shuffled, size, shuffled.Cover(size));
+      EXPECT_EQ(value.sets, 32 / size) << round;
+      double pairs = static_cast<double>(size * (size - 1)) / 2;
+      EXPECT_EQ(value.worth, static_cast<double>(32 / size) * (100 * links + pairs))
+          << size << ", round " << round;
+    }
+  }
+}
+
 // Numbers shuffled and sizes that are no power of two: nothing is promised but disjoint joined sets, and that
 // hardly a card is left over.
 TEST(Cover, AnySizeOfALargeGraph) {
