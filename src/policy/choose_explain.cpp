@@ -2,6 +2,7 @@
 #include "policy/choose_explain.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -14,7 +15,9 @@
 #include "config/resource_spec.h"
 #include "policy/choose.h"
 #include "policy/choose_selection.h"
+#include "policy/choose_units.h"
 #include "policy/plan.h"
+#include "policy/seats.h"
 #include "topology/graph.h"
 
 namespace cleave {
@@ -39,28 +42,105 @@ std::string NameOf(const Vertex& vertex) {
   }
 }
 
+// How good other answers to a question are.
+class Alternatives {
+ public:
+  Alternatives(const Resource& resource, const ChoiceRequest& request)
+      : resource_(resource), preference_(PreferenceOf(resource)) {
+    if (resource.seats == nullptr || ByScore()) return;
+    total_.assign(resource.seats->units.size(), 0);
+    free_.assign(resource.seats->units.size(), 0);
+    for (size_t unit : request.healthy) ++total_[resource.seats->of_unit[unit]];
+    std::set<size_t> free(request.available.begin(), request.available.end());
+    free.insert(request.must_include.begin(), request.must_include.end());
+    for (size_t unit : free) ++free_[resource.seats->of_unit[unit]];
+  }
+
+  // Units of one place are all the same.
+  size_t Place(size_t unit) const {
+    if (!ByScore()) return resource_.seats == nullptr ? 0 : resource_.seats->of_unit[unit];
+    return resource_.topology->Place(unit);
+  }
+  // Those of one kind can be exchanged: to leave out one of each will do.
+  size_t Kind(size_t unit) const {
+    return !ByScore() || resource_.topology->alike.empty() ? Place(unit) : resource_.topology->alike[unit];
+  }
+
+  // Of two answers the one with the greater standing is the better one, by the rules of docs/choosing.md.
+  std::vector<double> Standing(const Choice& choice) const {
+    // Scores are sums in different orders.
+    const double score = std::round(choice.score / kSameScore);
+    if (ByScore() || resource_.seats == nullptr) return {score};
+    const Seats& seats = *resource_.seats;
+    std::vector<double> taken(total_.size(), 0);
+    for (size_t unit : choice.units) ++taken[seats.of_unit[unit]];
+    double cards = 0;
+    double opened = 0;                                  // cards of which nothing was in use
+    double fullest = 0;                                 // how much of the chosen cards is in use then
+    std::map<size_t, std::pair<double, double>> nodes;  // in use, and all
+    for (size_t seat = 0; seat < taken.size(); ++seat) {
+      const double before = total_[seat] - std::min(free_[seat], total_[seat]);
+      nodes[seats.numa[seat]].first += before + taken[seat];
+      nodes[seats.numa[seat]].second += total_[seat];
+      if (taken[seat] == 0) continue;
+      ++cards;
+      opened += before == 0 ? 1 : 0;
+      fullest += total_[seat] == 0 ? 0 : (before + taken[seat]) / total_[seat];
+    }
+    double busiest = 0;
+    for (const auto& [node, load] : nodes)
+      busiest = std::max(busiest, load.second == 0 ? 0 : load.first / load.second);
+    switch (preference_) {
+      case Preference::kPacked:
+        return {-opened, -cards, score};
+      case Preference::kSpread:
+        return {cards, -fullest, score};
+      case Preference::kBalanced:
+        return {-busiest, -fullest, score};
+      case Preference::kClosest:
+        break;
+    }
+    return {-cards, score};
+  }
+
+ private:
+  bool ByScore() const {
+    return preference_ == Preference::kClosest && resource_.same_card == SameCard::kAllow;
+  }
+
+  const Resource& resource_;
+  const Preference preference_;
+  std::vector<double> total_;  // healthy units of each seat
+  std::vector<double> free_;   // those that are to be had or must be included
+};
+
 }  // namespace
 
 std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& request, const Choice& choice) {
-  if (resource.prefer != Preference::kClosest || resource.same_card != SameCard::kAllow ||
-      resource.topology == nullptr || resource.topology->size != resource.units.size())
-    return std::nullopt;
-  const UnitTopology& topology = *resource.topology;
+  if (resource.topology == nullptr || resource.topology->size != resource.units.size()) return std::nullopt;
+  const Alternatives alternatives(resource, request);
+  std::vector<char> chosen(resource.units.size(), 0);
+  for (size_t unit : choice.units) chosen[unit] = 1;
+  for (size_t unit : request.must_include) chosen[unit] = 0;
   std::optional<Choice> best;
-  std::set<size_t> left_out;  // kinds of units
+  std::vector<double> best_standing;
+  std::set<size_t> left_out;
   for (size_t unit : choice.units) {
-    if (std::count(request.must_include.begin(), request.must_include.end(), unit) > 0) continue;
-    // The last ones of a kind are those that are left out, so one of each will do.
-    size_t kind = topology.alike.empty() ? topology.Place(unit) : topology.alike[unit];
-    if (left_out.size() == kMostSearches || !left_out.insert(kind).second) continue;
+    if (chosen[unit] == 0) continue;
+    if (left_out.size() == kMostSearches || !left_out.insert(alternatives.Kind(unit)).second) continue;
+    // One less of the units that are all the same, not another one of them.
     ChoiceRequest without = request;
-    std::erase(without.available, unit);
-    Choice other = Choose(Preference::kClosest, topology, without);
+    std::erase_if(without.available, [&](size_t other) {
+      return other == unit || (chosen[other] == 0 && alternatives.Place(other) == alternatives.Place(unit));
+    });
+    Choice other = ChooseUnits(resource, without).choice;
     if (other.units.size() < choice.units.size()) continue;
-    if (best && other.score <= best->score + kSameScore) continue;
+    std::vector<double> standing = alternatives.Standing(other);
+    if (best && standing <= best_standing) continue;
     best = std::move(other);
+    best_standing = std::move(standing);
     // As good as the choice itself: nothing can be better.
-    if (best->score >= choice.score - kSameScore) break;
+    if (best_standing == alternatives.Standing(choice)) break;
   }
   return best;
 }

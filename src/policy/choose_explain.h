@@ -13,9 +13,9 @@
 
 namespace cleave {
 
-// The best set without one of the chosen units, by the order of docs/choosing.md; nullopt when there is no
-// other set, or sets are not chosen by affinity alone. One search for each kind of chosen unit, 64 at most,
-// so of larger sets it may not be the very best.
+// The best set with one unit less of one of the chosen cards or kinds, by the order of docs/choosing.md;
+// nullopt when there is no other set, or units have no cards. One search for each of them, 64 at most, so of
+// larger sets it may not be the very best.
 std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& request, const Choice& choice);
 
 // A part of the machine whose devices were all free and none of which is chosen.

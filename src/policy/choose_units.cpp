@@ -63,12 +63,15 @@ double ScoreBound(const UnitTopology& topology, const std::vector<size_t>& units
 
 }  // namespace
 
+Preference PreferenceOf(const Resource& resource) {
+  const bool whole = resource.unit == UnitKind::kCard || resource.unit == UnitKind::kGroup;
+  if (whole && resource.prefer == Preference::kPacked) return Preference::kClosest;
+  if (whole && resource.prefer == Preference::kSpread) return Preference::kBalanced;
+  return resource.prefer;
+}
+
 UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request) {
-  bool whole = resource.unit == UnitKind::kCard || resource.unit == UnitKind::kGroup;
-  Preference preference = resource.prefer;
-  // Whole cards are full or free: to pack them is to keep them together, to spread them is over NUMA nodes.
-  if (whole && preference == Preference::kPacked) preference = Preference::kClosest;
-  if (whole && preference == Preference::kSpread) preference = Preference::kBalanced;
+  const Preference preference = PreferenceOf(resource);
   if (preference == Preference::kClosest && resource.same_card == SameCard::kAllow &&
       resource.topology != nullptr)
     return {Choose(preference, *resource.topology, request), ""};

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/resource_spec.h"
 #include "policy/choose.h"
 #include "policy/plan.h"
 
@@ -22,6 +23,10 @@ struct UnitChoice {
 // fewer only when fewer are named. What is in use is what is healthy and not available. Indexes are those of
 // resource.units. Threads: any. Deterministic.
 UnitChoice ChooseUnits(const Resource& resource, const ChoiceRequest& request);
+
+// What the resource's preference means for its units: whole cards are full or free, so that to pack them is
+// to keep them together, and to spread them is over NUMA nodes.
+Preference PreferenceOf(const Resource& resource);
 
 // The request with healthy units only to choose from; the others must be included as far as there are not
 // enough of these.

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shares of cards and devices without hardware: what is offered, and what a container gets.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "policy/choose_explain.h"
 #include "policy/choose_units.h"
 #include "policy/plan.h"
 #include "tests/policy/planning.h"
@@ -55,6 +59,31 @@ TEST_F(SharesTest, ManyDevicesOfOneCard) {
   EXPECT_THAT(resource->units[4].device_nodes, ElementsAre("/dev/tenstorrent/3"));
   EXPECT_EQ(resource->prefer, Preference::kPacked);
   EXPECT_NE(planned.plan.Find("tenstorrent.com/n300"), nullptr) << "the other cards stay whole";
+}
+
+// What would be next best takes less of one of the cards, not another share of the same one.
+TEST_F(SharesTest, TheNextBestIsOfOtherCards) {
+  for (const char* prefer : {"closest", "packed", "spread", "balanced"}) {
+    Planned planned = PlanOf(*root_, fmt::format("{}shares = 4\nprefer = \"{}\"\n", kShare, prefer));
+    const Resource& resource = *planned.plan.Find("a.com/x");
+    ChoiceRequest request;
+    request.size = 3;
+    for (size_t unit = 0; unit < 16; ++unit) request.healthy.push_back(unit);
+    // Two cards are half in use.
+    request.available = {0, 1, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    auto cards = [&](const Choice& choice) {
+      std::map<size_t, size_t> taken;
+      for (size_t unit : choice.units) ++taken[resource.units[unit].cards.front()];
+      return taken;
+    };
+    const Choice choice = ChooseUnits(resource, request).choice;
+    std::optional<Choice> next = NextBest(resource, request, choice);
+    ASSERT_TRUE(next) << prefer;
+    EXPECT_THAT(next->units, SizeIs(3)) << prefer;
+    EXPECT_NE(cards(*next), cards(choice)) << prefer;
+    const std::string wanted = prefer;
+    EXPECT_EQ(cards(*next).size(), wanted == "closest" ? 1U : wanted == "spread" ? 3U : 2U) << prefer;
+  }
 }
 
 TEST_F(SharesTest, NumbersByCard) {
