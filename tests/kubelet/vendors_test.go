@@ -106,9 +106,10 @@ type vendorCase struct {
 	mode    string
 	config  string
 	also    func(devices []vendorDevice) []string // beside the nodes; devices are in the order of PCI addresses
-	// The vendor's plugin has ids that name no card, and gives the same with all of them.
-	anyID bool
-	numa  int // nodes of the machine; default 2
+	// The vendor's plugin has ids that name no card, and gives the same with all of them. Then these are ours, with the
+	// NUMA nodes of the PCI functions that they are or hang on.
+	ids  map[string]int
+	numa int // nodes of the machine; default 2
 }
 
 var vendorCases = []vendorCase{
@@ -137,8 +138,9 @@ var vendorCases = []vendorCase{
 			}
 			return lines
 		}},
-	{name: "intel-npu", machine: "npu-laptop", config: `profiles = ["intel-npu"]`, anyID: true, numa: 1},
-	{name: "intel-vpu", machine: "hddl-usb-2s", anyID: true,
+	{name: "intel-npu", machine: "npu-laptop", config: `profiles = ["intel-npu"]`, numa: 1,
+		ids: map[string]int{"0000:00:0b.0": 0}}, // numa_node is -1, and all CPUs of the one node are local
+	{name: "intel-vpu", machine: "hddl-usb-2s", ids: hddlChips,
 		also: func([]vendorDevice) []string {
 			var lines []string
 			for _, file := range []string{"hddl_service.sock", "hddl_service_ready.mutex", "hddl_service_alive.mutex"} {
@@ -162,6 +164,10 @@ var vendorCases = []vendorCase{
 				joined("HL_VISIBLE_DEVICES", func(d vendorDevice) string { return d.DeviceNodes[0] })(devices))
 		}},
 }
+
+// Two chips at each of eight controllers, whose PCI buses are 1a to 1d on node 0 and da to dd on node 1.
+var hddlChips = map[string]int{"2-1": 0, "2-2": 0, "4-1": 0, "4-2": 0, "6-1": 0, "6-2": 0, "8-1": 0, "8-2": 0,
+	"10-1": 1, "10-2": 1, "12-1": 1, "12-2": 1, "14-1": 1, "14-2": 1, "16-1": 1, "16-2": 1}
 
 func regionMode([]vendorDevice) []string {
 	return []string{"annotation com.intel.fpga.mode=fpga.intel.com/region"}
@@ -195,11 +201,10 @@ func TestVendors(t *testing.T) {
 			}
 			k, _ := start(t, harness.KubeletOptions{NUMANodes: numa}, harness.CleaveOptions{Machine: m, Config: test.config}, counts)
 			for _, resource := range sortedKeys(counts) {
-				if test.anyID {
-					facts = byListedID(k, resource, facts)
-				} else {
-					checkListed(t, k, resource, facts)
+				if test.ids != nil {
+					facts = withIDs(resource, facts, test.ids)
 				}
+				checkListed(t, k, resource, facts)
 				for left := counts[resource]; left > 0; {
 					n := int64(1)
 					if left == counts[resource] && left > 1 {
@@ -214,12 +219,13 @@ func TestVendors(t *testing.T) {
 	}
 }
 
-// byListedID gives the facts, which are the same for every device of a resource, to the ids that are listed.
-func byListedID(k *harness.Kubelet, resource string, facts map[string]vendorDevice) map[string]vendorDevice {
+// withIDs gives the facts, which are the same for every device of a resource, to other ids with their NUMA nodes.
+func withIDs(resource string, facts map[string]vendorDevice, ids map[string]int) map[string]vendorDevice {
 	byID := map[string]vendorDevice{}
 	for _, fact := range facts {
-		for id := range k.Listed(resource) {
+		for id, node := range ids {
 			if fact.Resource == resource {
+				fact.NUMA = &node
 				byID[id] = fact
 			}
 		}
