@@ -115,6 +115,28 @@ void FindMissingNics(const NodeView& view, Diagnostics& notes) {
   }
 }
 
+// Shares so many that the least percentage, 1, is more than a share of them.
+void FindRoundedShares(const NodeView& view, Diagnostics& notes) {
+  auto tells_percent = [](const std::vector<NamedValue>& values) {
+    return std::any_of(values.begin(), values.end(), [](const NamedValue& value) {
+      return std::any_of(value.choices.begin(), value.choices.end(), [](const ValueChoice& choice) {
+        const std::vector<std::string> names = choice.value.Placeholders();
+        return std::find(names.begin(), names.end(), "share.percent") != names.end();
+      });
+    });
+  };
+  for (const Resource& resource : view.plan.resources) {
+    int most = 0;
+    for (const Unit& unit : resource.units) most = std::max(most, unit.share ? unit.share->of : 0);
+    if (most <= 100) continue;
+    if (!tells_percent(resource.container.env) && !tells_percent(resource.container.annotations)) continue;
+    notes.Note(resource.pos,
+               fmt::format("{{share.percent}} of one of {} shares is 1, so that a card's shares have {} % "
+                           "together",
+                           most, most));
+  }
+}
+
 // The cards that one kind of entries of a profile made.
 std::vector<const Card*> CardsOf(const NodeView& view, const Profile& profile, const std::string& kind) {
   std::vector<const Card*> cards;
@@ -227,6 +249,7 @@ void FindNotes(const NodeView& view, const NodeOptions& options, Diagnostics& di
   FindIdleDrops(view, diagnostics);
   FindUnknownCards(view, diagnostics);
   FindMissingNics(view, diagnostics);
+  FindRoundedShares(view, diagnostics);
   FindLostNodes(view, options, diagnostics);
   FindIdleProfiles(view, diagnostics);
   const std::vector<std::string>& trial = options.profile_files;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "config/diagnostics.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
 
 namespace cleave {
@@ -284,10 +286,24 @@ std::vector<const Profile*> Nearest(const ResourceSpec& spec, const std::vector<
   return nearest;
 }
 
+// Settings that do not go together; the profile's own defaults must.
+void CheckConflicts(const Profile& profile, Diagnostics& diagnostics) {
+  const Names names = Names::OfSettings(profile);
+  std::map<std::string, std::string> defaults;
+  for (const auto& [name, setting] : profile.settings) defaults[name] = setting.fallback;
+  for (const SkipRule& rule : profile.conflicts) {
+    names.Check(rule.when, diagnostics);
+    names.Check(rule.reason, diagnostics);
+    if (!rule.when.empty() && rule.when.Holds(SettingsLookup(&defaults)))
+      diagnostics.Error(rule.pos, "this [[conflict]] holds for the defaults of the settings");
+  }
+}
+
 }  // namespace
 
 void CheckProfile(const Profile& profile, Diagnostics& diagnostics) {
   Names names({&profile});
+  CheckConflicts(profile, diagnostics);
   for (const Entries& entries : profile.entries) CheckEntries(profile, entries, diagnostics);
   CheckContainer(profile.container, names, diagnostics);
   for (const HealthCheck& check : profile.health) {

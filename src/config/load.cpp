@@ -25,6 +25,7 @@
 #include "config/link_source.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
+#include "config/settings_lookup.h"
 
 namespace cleave {
 namespace {
@@ -32,6 +33,20 @@ namespace {
 constexpr const char* kDefaultFile = "/etc/cleave/cleave.toml";
 
 using NamedText = std::pair<std::string, std::string>;  // file, text
+
+// Settings that do not go together, where the last of them stands.
+void CheckConflicts(const Settings& settings, const Profile& profile, Diagnostics& diagnostics) {
+  const std::map<std::string, std::string> values = settings.Values(profile);
+  for (const SkipRule& rule : profile.conflicts) {
+    if (!rule.when.Holds(SettingsLookup(&values))) continue;
+    SourcePos pos;
+    for (const AttributeTest& test : rule.when.tests) {
+      auto own = settings.config.settings_pos.find(profile.name + test.name.substr(test.name.find('.')));
+      if (own != settings.config.settings_pos.end()) pos = std::max(pos, own->second);
+    }
+    diagnostics.Error(pos, rule.reason.Expand(SettingsTextLookup(&values)).value_or(rule.reason.source()));
+  }
+}
 
 void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
   std::vector<std::string> profile_names;
@@ -77,6 +92,7 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
       if (!match.empty() && !Fits(match, value))
         diagnostics.Error(pos, fmt::format("'{}' must be {}, not '{}'", key, setting->second.what, value));
     }
+    if (!profile->broken) CheckConflicts(settings, *profile, diagnostics);
   }
   for (const ResourceSpec& spec : settings.config.resources) {
     if (spec.profile.empty()) {

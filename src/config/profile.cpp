@@ -181,6 +181,9 @@ Profile ParseProfile(std::string_view text, const std::string& file, Diagnostics
   ReadEntries(reader, profile);
   if (const toml::table* settings = reader.Table("settings"))
     profile.settings = ParseSettings(*settings, file, diagnostics);
+  reader.Tables("conflict", [&](const toml::table& item) {
+    profile.conflicts.push_back(ParseSkipRule(item, "[[conflict]]", file, diagnostics));
+  });
   if (const toml::table* tables = reader.Table("tables"))
     profile.tables = ParseTables(*tables, "[tables]", file, diagnostics);
   for (const std::string& source : reader.Strings("links")) {

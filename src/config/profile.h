@@ -94,10 +94,11 @@ struct Requirement {
   Condition when;      // settings only
 };
 
-// Entries that are not offered, with the reason.
+// What is not wanted, with the reason: entries that are not offered, settings that exclude each other.
 struct SkipRule {
   Condition when;
   TextTemplate reason;
+  SourcePos pos;
 };
 
 // One kind of things that the host shows. Exactly one of class_name, paths, usb and count says what an entry
@@ -166,6 +167,7 @@ struct Profile {
   bool broken = false;     // it has errors: not in use, whoever names it
   std::vector<Entries> entries;
   std::map<std::string, Setting> settings;
+  std::vector<SkipRule> conflicts;  // settings only: values that do not go together
   std::map<std::string, std::map<std::string, std::string>> tables;  // that attributes look values up in
   std::vector<LinkSource>
       links;  // what joins its cards by the host's own files; an operator's of that source wins

@@ -306,20 +306,25 @@ void ParseConditions(TableReader& reader, Entries& entries) {
       entries.require.push_back(ParseRequirement(reader, *require));
     }
   }
-  for (const toml::table* table : reader.TableOrTables("skip")) {
-    TableReader inner(*table, "skip of [entries]", reader.file(), reader.diagnostics());
-    SkipRule rule;
-    rule.when = inner.Tests("when");
-    rule.reason = inner.Template("reason").value_or(TextTemplate());
-    for (const char* key : {"when", "reason"}) {
-      if (!inner.Has(key)) inner.Error(inner.Pos(), fmt::format("skip of [entries] needs '{}'", key));
-    }
-    inner.Finish();
-    entries.skip.push_back(std::move(rule));
-  }
+  for (const toml::table* table : reader.TableOrTables("skip"))
+    entries.skip.push_back(ParseSkipRule(*table, "skip of [entries]", reader.file(), reader.diagnostics()));
 }
 
 }  // namespace
+
+SkipRule ParseSkipRule(const toml::table& table, const std::string& where, const std::string& file,
+                       Diagnostics& diagnostics) {
+  TableReader reader(table, where, file, diagnostics);
+  SkipRule rule;
+  rule.pos = reader.Pos();
+  rule.when = reader.Tests("when");
+  rule.reason = reader.Template("reason").value_or(TextTemplate());
+  for (const char* key : {"when", "reason"}) {
+    if (!reader.Has(key)) reader.Error(reader.Pos(), fmt::format("{} needs '{}'", where, key));
+  }
+  reader.Finish();
+  return rule;
+}
 
 bool IsIdentifier(std::string_view text) {
   return re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), "[a-z][a-z0-9_-]*");

@@ -17,6 +17,10 @@ namespace cleave {
 // One [entries] table.
 Entries ParseEntries(const toml::table& table, const std::string& file, Diagnostics& diagnostics);
 
+// A table of `when` and `reason`, both required; `where` names it in messages.
+SkipRule ParseSkipRule(const toml::table& table, const std::string& where, const std::string& file,
+                       Diagnostics& diagnostics);
+
 // [tables] of a profile, [profile.NAME.tables] of the operator; `where` names it in messages.
 std::map<std::string, std::map<std::string, std::string>> ParseTables(const toml::table& table,
                                                                       const std::string& where,

@@ -21,6 +21,7 @@
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/profile.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "discovery/pci.h"

@@ -15,6 +15,7 @@
 #include "base/host_root.h"
 #include "base/strings.h"
 #include "config/condition.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
 
 namespace cleave {
@@ -51,14 +52,6 @@ int64_t Foreign(const PciFunction& function, const Inventory& inventory) {
                          return peer != nullptr && !peer->driver.empty() && peer->driver != "pci-stub" &&
                                 peer->driver.find("vfio") == std::string::npos;
                        });
-}
-
-// Of "settings.NAME"; null for any other name, and without a value.
-const std::string* SettingOf(const std::map<std::string, std::string>* settings, const std::string& name) {
-  constexpr std::string_view kSettings = "settings.";
-  if (settings == nullptr || !name.starts_with(kSettings)) return nullptr;
-  auto found = settings->find(name.substr(kSettings.size()));
-  return found == settings->end() ? nullptr : &found->second;
 }
 
 std::optional<AttributeValue> ValueOf(const std::string& name, const Card& card, const Inventory& inventory,
@@ -153,20 +146,6 @@ TextTemplate::Lookup CardTextLookup(const Card& card, const Inventory& inventory
   return [&card, &inventory, settings](const std::string& name) -> std::optional<std::string> {
     std::optional<AttributeValue> value = ValueOf(name, card, inventory, settings);
     return value ? std::optional<std::string>(ToText(*value)) : std::nullopt;
-  };
-}
-
-TextTemplate::Lookup SettingsTextLookup(const std::map<std::string, std::string>* settings) {
-  return [settings](const std::string& name) -> std::optional<std::string> {
-    const std::string* value = SettingOf(settings, name);
-    return value == nullptr ? std::nullopt : std::optional(*value);
-  };
-}
-
-Condition::Lookup SettingsLookup(const std::map<std::string, std::string>* settings) {
-  return [settings](const std::string& name) -> std::optional<AttributeValue> {
-    const std::string* value = SettingOf(settings, name);
-    return value == nullptr ? std::nullopt : std::optional<AttributeValue>(*value);
   };
 }
 

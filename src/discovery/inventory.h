@@ -118,9 +118,6 @@ Condition::Lookup CardLookup(const Card& card, const Inventory& inventory,
                              const std::map<std::string, std::string>* settings);
 TextTemplate::Lookup CardTextLookup(const Card& card, const Inventory& inventory,
                                     const std::map<std::string, std::string>* settings);
-// The same where there is no card: settings.NAME alone.
-Condition::Lookup SettingsLookup(const std::map<std::string, std::string>* settings);
-TextTemplate::Lookup SettingsTextLookup(const std::map<std::string, std::string>* settings);
 
 }  // namespace cleave
 

@@ -22,6 +22,7 @@
 #include "config/condition.h"
 #include "config/diagnostics.h"
 #include "config/resource_spec.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "policy/plan.h"

@@ -23,6 +23,7 @@
 #include "config/diagnostics.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "policy/claims.h"
@@ -134,8 +135,7 @@ class Planner {
            (spec.except.empty() || !spec.except.Holds(lookup));
   }
 
-  // An operator's resource without placeholders replaces a profile's of the same name, even where it has no
-  // cards.
+  // An operator's resource without placeholders replaces a profile's of the same name, even without cards.
   void ReserveName(const ResourceSpec& spec) {
     if (IsForThisNode(spec) && !spec.name.HasPlaceholders()) reserved_.insert(spec.name.source());
   }
@@ -205,8 +205,8 @@ class Planner {
   TextTemplate::Lookup SettingsFor(const ResourceSpec& spec) const {
     return [this, &spec](const std::string& name) -> std::optional<std::string> {
       for (const auto& [profile, values] : plan_.settings) {
-        if (!spec.profile.empty() && spec.profile != profile) continue;
-        if (std::optional<std::string> found = SettingsTextLookup(&values)(name)) return found;
+        const std::string* found = SettingOf(&values, name);
+        if (found != nullptr && (spec.profile.empty() || spec.profile == profile)) return *found;
       }
       return std::nullopt;
     };

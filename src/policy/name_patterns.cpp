@@ -12,8 +12,8 @@
 #include "config/config.h"
 #include "config/profile.h"
 #include "config/resource_spec.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
-#include "discovery/inventory.h"
 
 namespace cleave {
 namespace {

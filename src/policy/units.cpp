@@ -21,6 +21,7 @@
 #include "base/strings.h"
 #include "config/condition.h"
 #include "config/resource_spec.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "policy/choose.h"

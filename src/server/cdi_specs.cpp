@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "base/files.h"
 #include "config/resource_spec.h"
+#include "config/settings_lookup.h"
 #include "config/text_template.h"
 #include "discovery/inventory.h"
 #include "policy/plan.h"

@@ -47,6 +47,14 @@ TEST(Notes, WhatNothingOnThisNodeHas) {
       {"[[resource]]\nname = \"a.com/x\"\nunit = \"share\"\nshares = { default = 1, \"0000:31:00.0\" = 4 }\n",
        ""},
       {"[[resource]]\nnodes = \"other\"\nname = \"a.com/x\"\nunit = \"share\"\nshares = { n300 = 4 }\n", ""},
+      {"[[resource]]\nname = \"a.com/x\"\nunit = \"share\"\nshares = 200\n"
+       "[resource.container]\nenv = { PART = \"{share.percent}\" }\n",
+       "x.toml:1:1: note: {share.percent} of one of 200 shares is 1, so that a card's shares have 200 % "
+       "together\n"},
+      {"[[resource]]\nname = \"a.com/x\"\nunit = \"share\"\nshares = 100\n"
+       "[resource.container]\nenv = { PART = \"{share.percent}\" }\n",
+       ""},
+      {"[[resource]]\nname = \"a.com/x\"\nunit = \"share\"\nshares = 200\n", ""},
       {"[[resource]]\nname = \"a.com/x\"\nnear = \"infiniband\"\n",
        "x.toml:1:1: note: 'near' changes nothing here: this node has no network card with RDMA\n"},
   };

@@ -121,6 +121,50 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
               HasSubstr("tests settings only"));
 }
 
+TEST(Profile, SettingsThatDoNotGoTogether) {
+  const std::string settings = std::string(kHead) +
+                               "[settings]\na = { values = [\"on\", \"off\"], default = \"off\" }\n"
+                               "n = { match = \"[0-9]+\", what = \"a number\", default = \"1\" }\n";
+  const std::string conflict =
+      "[[conflict]]\nwhen = { \"settings.a\" = \"on\", \"settings.n\" = \"> 9\" }\n"
+      "reason = \"n is {settings.n}\"\n";
+  const std::pair<std::string, std::string> profile = {"x.toml", settings + conflict};
+  auto errors = [&](const std::string& own) {
+    Diagnostics diagnostics;
+    LoadSettingsFromText("[profile.x]\n" + own, "cleave.toml", {profile}, diagnostics);
+    return diagnostics.Text();
+  };
+  EXPECT_EQ(errors("a = \"on\"\nn = \"9\""), "");
+  EXPECT_EQ(errors("n = \"10\""), "");
+  EXPECT_EQ(errors("n = \"10\"\na = \"on\""), "cleave.toml:3:1: n is 10");
+  EXPECT_EQ(errors("n = \"x\"\na = \"on\""), "cleave.toml:2:1: 'n' must be a number, not 'x'");
+  EXPECT_THAT(Problems(settings + "[[conflict]]\nwhen = { serial = 1 }\nreason = \"x\""),
+              HasSubstr("no attribute is called 'serial'"));
+  EXPECT_THAT(Problems(settings + "[[conflict]]\nwhen = { \"settings.a\" = \"on\" }"),
+              HasSubstr("[[conflict]] needs 'reason'"));
+  EXPECT_THAT(Problems(settings + "[[conflict]]\nwhen = { \"settings.a\" = \"off\" }\nreason = \"x\""),
+              HasSubstr("x.toml:9:1: this [[conflict]] holds for the defaults of the settings"));
+}
+
+TEST(Profile, MpsServesNoMoreThanSixtyClients) {
+  auto errors = [](const std::string& own) {
+    Diagnostics diagnostics;
+    LoadSettingsFromText(own, "cleave.toml", {}, diagnostics);
+    return diagnostics.Text();
+  };
+  const std::string nvidia = "[profile.nvidia]\nsharing = \"mps\"\nshares = ";
+  EXPECT_EQ(errors(nvidia + "\"60\""), "");
+  EXPECT_EQ(
+      errors(nvidia + "\"200\""),
+      "cleave.toml:3:1: 'shares' is 200, and with sharing = \"mps\" a GPU serves at most 60 clients (48 "
+      "up to CUDA 13.0)");
+  EXPECT_EQ(errors("[profile.nvidia]\nshares = \"200\""), "") << "the driver takes turns between them";
+  const std::string keti = "[profile.keti-gpu]\nshares = ";
+  EXPECT_EQ(errors(keti + "\"100\""), "");
+  EXPECT_EQ(errors(keti + "\"101\""), "cleave.toml:2:1: 'shares' must be a number from 1 to 100, not '101'");
+  EXPECT_THAT(errors(keti + "\"61\"\nmps = \"on\""), HasSubstr("at most 60 clients"));
+}
+
 TEST(Profile, OneOfTheSameNameReplacesAShippedOne) {
   Settings settings = testing::GoodSettings(
       "", {{"mine.toml", "schema = 1\nname = \"tenstorrent\"\n[entries]\nclass = \"x\"\nid = \"{name}\"\n"}});

@@ -37,6 +37,8 @@ SAMPLES = {
     "`[entries.nodes]`": PROFILE + '[entries.nodes.a]\npath = "/dev/x"\n',
     "`pci`": PROFILE + "[entries.pci]\nvendor = 1\n",
     "`[entries.attributes]`": PROFILE + '[entries.attributes.a]\nread = "x"\n',
+    "`[[conflict]]`": PROFILE + '[settings.a]\nvalues = ["x", "y"]\ndefault = "x"\n' +
+                      '[[conflict]]\nwhen = { "settings.a" = "y" }\nreason = "x"\n',
     "`[settings]`": PROFILE + '[settings.a]\nvalues = ["x"]\ndefault = "x"\n',
     "`[[health]]`": PROFILE + '[[health]]\nname = "x"\nread = "x"\nis = "x"\n',
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/container-orchestrated-devices/container-device-interface/schema"
 	oci "github.com/opencontainers/runtime-spec/specs-go"
 	"tags.cncf.io/container-device-interface/pkg/cdi"
+	"tags.cncf.io/container-device-interface/pkg/parser"
 
 	"cleave.test/kubelet/harness"
 )
@@ -115,6 +116,20 @@ func TestCDISchemaRefuses(t *testing.T) {
 		if schema.BuiltinSchema().ValidateData([]byte(bad)) == nil {
 			t.Errorf("a file with %s is accepted", change[1])
 		}
+	}
+}
+
+// Why instances have the kind of whole cards: names of resources that begin with a digit are no kinds, for the library or
+// for cleave.
+func TestCDIKinds(t *testing.T) {
+	m := harness.Unpack(t, "vendors/biren-runc-svi")
+	for kind, good := range map[string]bool{wholeBiren: true, quarterBiren: false, "birentech.com/1-2-gpu": false} {
+		want(t, kind+" is a kind by the library", parser.IsQualifiedName(kind+"=card_0"), good)
+		_, class := parser.ParseQualifier(kind)
+		want(t, class+" is a class by the library", parser.ValidateClassName(class) == nil, good)
+		config := fmt.Sprintf("[[resource]]\nname = \"example.com/gpu\"\nwhere = { name = \"card_0\" }\n[resource.container]\ncdi = { kind = %q }\n", kind)
+		output, err := harness.RunCleave(t, "check", m, config)
+		want(t, kind+" is a kind by cleave: "+output, err == nil, good)
 	}
 }
 

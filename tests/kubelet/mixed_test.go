@@ -88,3 +88,85 @@ func TestWholeAndFractionalMixed(t *testing.T) {
 		})
 	}
 }
+
+// Whole cards and pieces of others, of AMD as partitions that the driver has made, of Intel as shares and as virtual
+// functions, each card on one of two NUMA nodes.
+var mixedVendors = []struct {
+	name, machine, layout string
+	offered               map[string]int64
+	pods                  []harness.Wants
+}{
+	{"amd", "amd-mi300x-cpx32", `
+[[resource]]
+name  = "example.com/gpu"
+where = { "pci.address" = ["0000:05:00.0", "0000:85:00.0"] }
+unit  = "card"
+`,
+		map[string]int64{"example.com/gpu": 2, "amd.com/gpu": 16},
+		[]harness.Wants{{"example.com/gpu": 1, "amd.com/gpu": 3}, {"example.com/gpu": 1, "amd.com/gpu": 8}, {"amd.com/gpu": 5}}},
+	{"intel-gpu", "intel-flex4-sriov", `
+[[resource]]
+name  = "example.com/gpu"
+where = { "pci.address" = ["0000:39:00.0", "0000:cc:00.0"] }
+
+[[resource]]
+name   = "example.com/gpu-quarter"
+where  = { "pci.address" = "0000:4d:00.0" }
+unit   = "share"
+shares = 4
+`,
+		map[string]int64{"example.com/gpu": 2, "example.com/gpu-quarter": 4, "gpu.intel.com/i915": 3},
+		[]harness.Wants{{"example.com/gpu": 1, "example.com/gpu-quarter": 1}, {"example.com/gpu": 1, "gpu.intel.com/i915": 2},
+			{"example.com/gpu-quarter": 3}, {"gpu.intel.com/i915": 1}}},
+}
+
+// The same of other vendors, until nothing is left: each pod aligned to one NUMA node, no card or piece promised twice,
+// and a container gets the nodes of what it holds, by the facts of the machine, and no others.
+func TestWholeAndFractionalOfOtherVendors(t *testing.T) {
+	for _, test := range mixedVendors {
+		t.Run(test.name, func(t *testing.T) {
+			facts := vendorFacts(t, test.machine, "")
+			m := harness.Unpack(t, "vendors/"+test.machine)
+			k, _ := start(t, harness.KubeletOptions{NUMANodes: 2, Policy: singleNode, Scope: perPod},
+				harness.CleaveOptions{Machine: m, Config: test.layout}, test.offered)
+			given := map[string]string{} // by piece: the device that it was given as, or the last share of it
+			for _, wants := range test.pods {
+				pod := k.MustAdmit(harness.Pod(wants))
+				numa, nodes := map[int]bool{}, map[string]bool{}
+				for _, id := range k.Held(pod, "c0") {
+					for _, piece := range piecesOf(facts, id, k.Listed("example.com/gpu")) {
+						numa[*facts[piece].NUMA] = true
+						for _, node := range facts[piece].nodes() {
+							nodes[node] = true
+						}
+						if other, taken := given[piece]; taken && !(strings.Contains(id, "::") && strings.Contains(other, "::")) {
+							t.Errorf("%s is promised as %s and as %s", piece, other, id)
+						}
+						given[piece] = id
+					}
+				}
+				want(t, "NUMA nodes of "+pod.Name, len(numa), 1)
+				want(t, "nodes of "+pod.Name, nodePaths(k, pod, "c0"), sortedKeys(nodes))
+			}
+			want(t, "cards and pieces in use", len(given), len(facts))
+			for _, resource := range sortedKeys(test.offered) {
+				want(t, "one more "+resource, k.Admit(one(resource, 1)).Admit, false)
+			}
+		})
+	}
+}
+
+// piecesOf are the devices of the facts that a device is: all pieces of a whole card, the card of a share, else itself.
+func piecesOf(facts map[string]vendorDevice, id string, whole map[string]harness.Device) []string {
+	if _, all := whole[id]; !all {
+		card, _, _ := strings.Cut(id, "::")
+		return []string{card}
+	}
+	var pieces []string
+	for piece, fact := range facts {
+		if fact.Card == id {
+			pieces = append(pieces, piece)
+		}
+	}
+	return pieces
+}

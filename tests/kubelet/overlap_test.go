@@ -60,6 +60,24 @@ func TestOneShapeAtATime(t *testing.T) {
 	k.AwaitCounts(healthy(map[string]int64{whole: 4, half: 8, quarter: 16}))
 }
 
+// The pod-resources API does not list init containers. What one was given counts all the same, at first because Allocate
+// gave it (docs/operations.md says how long), and as long as the pod lives when its container has the device, too.
+func TestShapesOfAnInitContainer(t *testing.T) {
+	for name, after := range map[string]harness.Wants{"alone": {}, "and-the-container": {half: 1}} {
+		t.Run(name, func(t *testing.T) {
+			k, c := startShapes(t)
+			pod := k.MustAdmit(harness.WithInit(harness.Pod(after), "prepare", harness.Wants{half: 1}))
+			held := k.Held(pod, "prepare")
+			want(t, "devices of the container", k.Held(pod, "c0"), held[:len(after)])
+			k.Await(whole, harness.Count{Capacity: 4, Allocatable: 3})
+			want(t, "withheld", k.Sick(whole), []string{cardOf(held[0])})
+			c.AwaitMetric(fmt.Sprintf("cleave_units_withheld{resource=%q} 1", whole))
+			want(t, "all four whole cards are admitted", k.Admit(one(whole, 4)).Admit, false)
+			want(t, "three whole cards are admitted", k.Admit(one(whole, 3)).Admit, true)
+		})
+	}
+}
+
 // What is in use is known after a restart of cleave.
 func TestShapesAfterARestart(t *testing.T) {
 	m := t3k(t)

@@ -235,10 +235,12 @@ var settingCases = []settingCase{
 		}},
 	{name: "furiosa-rngd", machine: "vendors/biren-runc-svi", config: `profiles = ["furiosa"]`, change: furiosaCards,
 		offered: map[string]int64{"furiosa.ai/rngd": 1, "furiosa.ai/warboy": 1}, resource: "furiosa.ai/rngd", n: 1,
-		want: func([]string) []string { return rw("/dev/rngd/npu1mgmt", "/dev/rngd/npu1pe0", "/dev/rngd/npu1pe0-1") }},
+		listed: map[string][]int{"0000:00:1a.0": {0}},
+		want:   func([]string) []string { return rw("/dev/rngd/npu1mgmt", "/dev/rngd/npu1pe0", "/dev/rngd/npu1pe0-1") }},
 	{name: "furiosa-warboy", machine: "vendors/biren-runc-svi", config: `profiles = ["furiosa"]`, change: furiosaCards,
 		offered: map[string]int64{"furiosa.ai/rngd": 1, "furiosa.ai/warboy": 1}, resource: "furiosa.ai/warboy", n: 1,
-		want: func([]string) []string { return rw("/dev/npu0_mgmt", "/dev/npu0pe0", "/dev/npu0pe0-1") }},
+		listed: map[string][]int{"0000:00:1b.0": {1}},
+		want:   func([]string) []string { return rw("/dev/npu0_mgmt", "/dev/npu0pe0", "/dev/npu0pe0-1") }},
 	{name: "rockchip-rocket", machine: "vendors/biren-runc-svi", config: `profiles = ["rockchip"]`,
 		change: func(m *harness.Machine) {
 			m.Link("sys/bus/platform/drivers/rocket/fdab0000.npu", "../../../../devices/platform/fdab0000.npu")

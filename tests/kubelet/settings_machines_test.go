@@ -92,6 +92,8 @@ func hideKFD(m *harness.Machine) {
 func furiosaCards(m *harness.Machine) {
 	addFunction(m, "0000:00:1a.0", "0x1ed2", "0x0001")
 	addFunction(m, "0000:00:1b.0", "0x1ed2", "0x0000")
+	m.Write("sys/devices/pci0000:00/0000:00:1a.0/numa_node", "0\n")
+	m.Write("sys/devices/pci0000:00/0000:00:1b.0/numa_node", "1\n")
 	m.Write("sys/class/rngd_mgmt/rngd!npu1mgmt/busname", "0000:00:1a.0\n")
 	m.Write("sys/class/npu_mgmt/npu0_mgmt/busname", "0000:00:1b.0\n")
 	m.Write("sys/class/npu_mgmt/npu0_mgmt/alive", "1\n")

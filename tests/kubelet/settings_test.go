@@ -25,6 +25,7 @@ type settingCase struct {
 	n        int64
 	want     func(held []string) []string // all that the container is given
 	numa     int                          // nodes of the machine; default 2
+	listed   map[string][]int             // devices of the resource with their NUMA nodes; nil: not asked
 }
 
 const (
@@ -131,6 +132,9 @@ func TestSettings(t *testing.T) {
 				test.numa = 2
 			}
 			k, _ := start(t, harness.KubeletOptions{NUMANodes: test.numa}, harness.CleaveOptions{Machine: m, Config: config}, test.offered)
+			if test.listed != nil {
+				want(t, "devices and their NUMA nodes", listedNUMA(k, test.resource), test.listed)
+			}
 			pod := k.MustAdmit(one(test.resource, test.n))
 			lines := test.want(k.Held(pod, "c0"))
 			slices.Sort(lines)
@@ -179,6 +183,10 @@ TOTAL_MB = "{sum.share.memory}"
 TOTAL_PERCENT = "{sum.share.percent}"
 `
 	k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m, Config: config}, map[string]int64{"keti.com/gpu": 60})
+	facts := vendorFacts(t, "nvidia-hgx8-mig", "")
+	for id, nodes := range listedNUMA(k, "keti.com/gpu") {
+		want(t, "NUMA node of "+id, nodes, []int{*facts[cardOf(id)].NUMA})
+	}
 	pod := k.MustAdmit(one("keti.com/gpu", 20))
 	held := k.Held(pod, "c0")
 	_, first := gpuOf(cardOf(held[0]))

@@ -106,9 +106,10 @@ type vendorCase struct {
 	mode    string
 	config  string
 	also    func(devices []vendorDevice) []string // beside the nodes; devices are in the order of PCI addresses
-	// The vendor's plugin has ids that name no card, and gives the same with all of them.
-	anyID bool
-	numa  int // nodes of the machine; default 2
+	// The vendor's plugin has ids that name no card, and gives the same with all of them. Then these are ours, with the
+	// NUMA nodes of the PCI functions that they are or hang on.
+	ids  map[string]int
+	numa int // nodes of the machine; default 2
 }
 
 var vendorCases = []vendorCase{
@@ -137,8 +138,9 @@ var vendorCases = []vendorCase{
 			}
 			return lines
 		}},
-	{name: "intel-npu", machine: "npu-laptop", config: `profiles = ["intel-npu"]`, anyID: true, numa: 1},
-	{name: "intel-vpu", machine: "hddl-usb-2s", anyID: true,
+	{name: "intel-npu", machine: "npu-laptop", config: `profiles = ["intel-npu"]`, numa: 1,
+		ids: map[string]int{"0000:00:0b.0": 0}}, // numa_node is -1, and all CPUs of the one node are local
+	{name: "intel-vpu", machine: "hddl-usb-2s", ids: hddlChips,
 		also: func([]vendorDevice) []string {
 			var lines []string
 			for _, file := range []string{"hddl_service.sock", "hddl_service_ready.mutex", "hddl_service_alive.mutex"} {
@@ -162,6 +164,10 @@ var vendorCases = []vendorCase{
 				joined("HL_VISIBLE_DEVICES", func(d vendorDevice) string { return d.DeviceNodes[0] })(devices))
 		}},
 }
+
+// Two chips at each of eight controllers, whose PCI buses are 1a to 1d on node 0 and da to dd on node 1.
+var hddlChips = map[string]int{"2-1": 0, "2-2": 0, "4-1": 0, "4-2": 0, "6-1": 0, "6-2": 0, "8-1": 0, "8-2": 0,
+	"10-1": 1, "10-2": 1, "12-1": 1, "12-2": 1, "14-1": 1, "14-2": 1, "16-1": 1, "16-2": 1}
 
 func regionMode([]vendorDevice) []string {
 	return []string{"annotation com.intel.fpga.mode=fpga.intel.com/region"}
@@ -195,11 +201,10 @@ func TestVendors(t *testing.T) {
 			}
 			k, _ := start(t, harness.KubeletOptions{NUMANodes: numa}, harness.CleaveOptions{Machine: m, Config: test.config}, counts)
 			for _, resource := range sortedKeys(counts) {
-				if test.anyID {
-					facts = byListedID(k, resource, facts)
-				} else {
-					checkListed(t, k, resource, facts)
+				if test.ids != nil {
+					facts = withIDs(resource, facts, test.ids)
 				}
+				checkListed(t, k, resource, facts)
 				for left := counts[resource]; left > 0; {
 					n := int64(1)
 					if left == counts[resource] && left > 1 {
@@ -214,17 +219,27 @@ func TestVendors(t *testing.T) {
 	}
 }
 
-// byListedID gives the facts, which are the same for every device of a resource, to the ids that are listed.
-func byListedID(k *harness.Kubelet, resource string, facts map[string]vendorDevice) map[string]vendorDevice {
+// withIDs gives the facts, which are the same for every device of a resource, to other ids with their NUMA nodes.
+func withIDs(resource string, facts map[string]vendorDevice, ids map[string]int) map[string]vendorDevice {
 	byID := map[string]vendorDevice{}
 	for _, fact := range facts {
-		for id := range k.Listed(resource) {
+		for id, node := range ids {
 			if fact.Resource == resource {
+				fact.NUMA = &node
 				byID[id] = fact
 			}
 		}
 	}
 	return byID
+}
+
+// listedNUMA are the NUMA nodes of every device that is listed, by id.
+func listedNUMA(k *harness.Kubelet, resource string) map[string][]int {
+	nodes := map[string][]int{}
+	for id, device := range k.Listed(resource) {
+		nodes[id] = device.NUMA
+	}
+	return nodes
 }
 
 func checkListed(t *testing.T, k *harness.Kubelet, resource string, facts map[string]vendorDevice) {
@@ -284,101 +299,4 @@ func TestAddAVendor(t *testing.T) {
 	first, second := number[held[0]], number[held[1]]
 	want(t, "given", given(k, pod, "c0"), []string{"env VE_NODE_NUMBER=" + first + "," + second,
 		"node /dev/ve" + first + " /dev/ve" + first + " rw", "node /dev/ve" + second + " /dev/ve" + second + " rw"})
-}
-
-// Profiles without a machine of their vendor's, and those that are in use only when they are named.
-func TestProfilesByName(t *testing.T) {
-	t.Run("b-com", func(t *testing.T) {
-		const accelerator = "b-com.com/accelerator"
-		m := harness.Unpack(t, "vendors/fpga-opae-2s")
-		k, c := start(t, harness.KubeletOptions{NUMANodes: 2},
-			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 2})
-		want(t, "given", given(k, k.MustAdmit(one(accelerator, 2)), "c0"), []string{
-			"env ACCELERATOR_DEVICES=0000:3b:00.0,0000:af:00.0", "env ACCELERATOR_UNITS=0000:3b:00.0,0000:af:00.0",
-			"node /dev/intel-fpga-port.0 /dev/intel-fpga-port.0 rw", "node /dev/intel-fpga-port.1 /dev/intel-fpga-port.1 rw"})
-		// More slots by a reload: the vendor's plugin makes its list once.
-		c.WriteConfig("profiles = [\"b-com\"]\n[profile.b-com]\naws = \"always\"\nslots = \"3\"")
-		c.Reload()
-		k.Await(accelerator, harness.All(5))
-		want(t, "given", given(k, k.MustAdmit(one(accelerator, 3)), "c0"), []string{"env ACCELERATOR_UNITS=0,1,2"})
-	})
-	// Slots appear with the FPGA function of an AWS instance, beside the ports, and go with it.
-	t.Run("b-com-on-aws", func(t *testing.T) {
-		const accelerator = "b-com.com/accelerator"
-		m := harness.Unpack(t, "vendors/fpga-opae-2s")
-		addAmazonFPGA(m)
-		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
-			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 42})
-		pod := k.MustAdmit(one(accelerator, 42))
-		want(t, "slots and ports", strings.Count(env(k, pod, "c0")["ACCELERATOR_UNITS"], ","), 41)
-		want(t, "ports", env(k, pod, "c0")["ACCELERATOR_DEVICES"], "0000:3b:00.0,0000:af:00.0")
-		want(t, "nodes", nodePaths(k, pod, "c0"), []string{"/dev/intel-fpga-port.0", "/dev/intel-fpga-port.1"})
-		if err := os.Remove(filepath.Join(m.Root, "sys/bus/pci/devices/0000:00:1d.0")); err != nil {
-			t.Fatal(err)
-		}
-		k.Await(accelerator, harness.Count{Capacity: 42, Allocatable: 2})
-	})
-	t.Run("b-com-two-ports-of-one-card", func(t *testing.T) {
-		const accelerator = "b-com.com/accelerator"
-		m := harness.Unpack(t, "vendors/fpga-opae-2s")
-		m.Write("sys/class/fpga/intel-fpga-dev.1/intel-fpga-port.7/id", "1\n")
-		m.Write("dev/intel-fpga-port.7", "")
-		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
-			harness.CleaveOptions{Machine: m, Config: `profiles = ["b-com"]`}, map[string]int64{accelerator: 3})
-		want(t, "devices", sortedKeys(k.Listed(accelerator)), []string{"0000:3b:00.0/port0", "0000:af:00.0/port0", "0000:af:00.0/port1"})
-		want(t, "given", given(k, k.MustAdmit(one(accelerator, 3)), "c0"), []string{
-			"env ACCELERATOR_DEVICES=0000:3b:00.0,0000:af:00.0", "env ACCELERATOR_UNITS=0000:3b:00.0,0000:af:00.0",
-			"node /dev/intel-fpga-port.0 /dev/intel-fpga-port.0 rw", "node /dev/intel-fpga-port.1 /dev/intel-fpga-port.1 rw",
-			"node /dev/intel-fpga-port.7 /dev/intel-fpga-port.7 rw"})
-	})
-	t.Run("keti-npu", func(t *testing.T) {
-		m := harness.Unpack(t, "vendors/biren-runc-svi")
-		m.Write("dev/npu2", "")
-		m.Write("dev/npu5", "")
-		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m,
-			Config: "profiles = [\"keti-npu\"]\n[profile.keti-npu]\nsimulated = \"1\""}, map[string]int64{"keti.io/npu": 3})
-		want(t, "given", given(k, k.MustAdmit(one("keti.io/npu", 3)), "c0"), []string{
-			"env KETI_NPU_DEVICE_IDS=npu-2,npu-5,npu-simulated-0", "env NPU_VISIBLE_DEVICES=2,5",
-			"node /dev/npu2 /dev/npu2 rw", "node /dev/npu5 /dev/npu5 rw"})
-	})
-	t.Run("keti-npu-and-furiosa", func(t *testing.T) {
-		m := harness.Unpack(t, "vendors/biren-runc-svi")
-		furiosaCards(m)
-		m.Write("dev/npu0", "")
-		out, err := harness.RunCleave(t, "check", m, `profiles = ["furiosa", "keti-npu"]`)
-		if err == nil || !strings.Contains(out, "profiles 'furiosa' and 'keti-npu' both claim 0000:00:1b.0") {
-			t.Errorf("check of one card under two profiles: %v\n%s", err, out)
-		}
-	})
-	t.Run("vfio", func(t *testing.T) {
-		const function = "vfio.cleave.io/8086-4941"
-		m := harness.Unpack(t, "vendors/qat-4xxx-2s")
-		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2},
-			harness.CleaveOptions{Machine: m, Config: `profiles = ["vfio"]`}, map[string]int64{function: 32})
-		pod := k.MustAdmit(one(function, 1))
-		id := k.Held(pod, "c0")[0]
-		group := vendorFacts(t, "qat-4xxx-2s", "")[id].Nodes[0].Host
-		want(t, "given", given(k, pod, "c0"), []string{"env PCI_RESOURCE_VFIO_CLEAVE_IO_8086_4941=" + id,
-			"node " + group + " " + group + " rw", "node /dev/vfio/vfio /dev/vfio/vfio rw"})
-	})
-	t.Run("generic", func(t *testing.T) {
-		m := harness.Unpack(t, "vendors/biren-runc-svi")
-		k, _ := start(t, harness.KubeletOptions{NUMANodes: 2}, harness.CleaveOptions{Machine: m,
-			Config: "profiles = [\"generic\"]\n[profile.generic]\npath = \"/dev/biren/card_[0-3]\"\nresource = \"card\""},
-			map[string]int64{"devices.cleave.io/card": 4})
-		pod := k.MustAdmit(one("devices.cleave.io/card", 1))
-		node := "/dev/biren/" + k.Held(pod, "c0")[0]
-		want(t, "given", given(k, pod, "c0"), []string{"node " + node + " " + node + " rw"})
-	})
-	t.Run("two-that-claim-one-node", func(t *testing.T) {
-		m := harness.Unpack(t, "vendors/biren-runc-svi")
-		c := harness.StartCleave(t, harness.CleaveOptions{Machine: m, Config: "profiles = [\"biren\"]"})
-		c.Address() // by then it takes SIGHUP
-		c.WriteConfig("profiles = [\"biren\", \"generic\"]\n[profile.generic]\npath = \"/dev/biren/card_0\"")
-		c.Reload()
-		c.AwaitEntry("both profiles", func(e harness.Entry) bool {
-			text, _ := e["error"].(string)
-			return contains(text, "profiles 'biren' and 'generic' both claim /dev/biren/card_0")
-		})
-	})
 }
