@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <ios>
+#include <map>
 #include <ratio>
 #include <string>
 #include <string_view>
@@ -30,6 +31,8 @@
 #include "commands.h"
 #include "node_view.h"
 #include "output.h"
+#include "policy/choose.h"
+#include "policy/choose_explain.h"
 #include "policy/plan.h"
 #include "server/kubelet_standin.h"
 #include "topology/render.h"
@@ -110,7 +113,7 @@ class Demo {
     Admit("pair", 2);
     Admit("second-pair", 2);
     fmt::print("\nPod small ends, and second-pair is tried again.\n");
-    kubelet_.Release("small");
+    Release("small");
     Admit("second-pair", 2);
     auto start = Clock::now();
     fmt::print("\nThe kubelet restarts and forgets who was registered.\n");
@@ -140,20 +143,47 @@ class Demo {
       fmt::print("  mount {} at {}{}\n", mount.host, mount.container, mount.read_only ? " read-only" : "");
     }
     for (const auto& [name, value] : grant->env) fmt::print("  env {}={}\n", name, value);
-    std::vector<size_t> units;
-    for (const std::string& id : grant->ids) {
-      if (const Unit* found = resource_.Find(id))
-        units.push_back(static_cast<size_t>(found - resource_.units.data()));
-    }
-    std::sort(units.begin(), units.end());
-    if (units.size() > 1) fmt::print("  because:\n  {}", PairsText(plan_, resource_, units));
+    fmt::print("{}", Why(pod, *grant));
     fmt::print("  chosen in {:.2f} ms, allocated in {:.2f} ms, over the socket\n",
                Milliseconds(grant->prefer_took), Milliseconds(grant->allocate_took));
+  }
+
+  // What the pod's devices have in common, what came next, and what is left.
+  std::string Why(const std::string& pod, const KubeletStandIn::Grant& grant) {
+    PreferReport report;
+    report.plan = &plan_;
+    report.resource = &resource_;
+    for (size_t unit = 0; unit < resource_.units.size(); ++unit) {
+      report.request.healthy.push_back(unit);
+      if (!held_by_.contains(resource_.units[unit].id)) report.request.available.push_back(unit);
+    }
+    for (const std::string& id : grant.ids) {
+      held_by_[id] = pod;
+      if (const Unit* found = resource_.Find(id))
+        report.choice.units.push_back(static_cast<size_t>(found - resource_.units.data()));
+    }
+    std::sort(report.choice.units.begin(), report.choice.units.end());
+    report.request.size = report.choice.units.size();
+    report.choice.score = Score(*resource_.topology, report.choice.units);
+    report.next = NextBest(resource_, report.request, report.choice);
+    report.whole = LeftWhole(plan_, resource_, report.request, report.choice.units);
+    std::string why = "  because:\n";
+    for (const std::string& line :
+         Split(PairsText(plan_, resource_, report.choice.units) + RestText(report), '\n')) {
+      if (!line.empty()) why += "    " + std::string(Trim(line)) + "\n";
+    }
+    return why;
+  }
+
+  void Release(const std::string& pod) {
+    kubelet_.Release(pod);
+    std::erase_if(held_by_, [&](const auto& held) { return held.second == pod; });
   }
 
   const Plan& plan_;
   const Resource& resource_;
   KubeletStandIn& kubelet_;
+  std::map<std::string, std::string> held_by_;  // pods by device
   bool good_ = true;
 };
 

@@ -251,7 +251,8 @@ std::vector<size_t> Without(const std::vector<size_t>& units, const std::vector<
   return rest;
 }
 
-// The next best set, and what is left behind.
+}  // namespace
+
 std::string RestText(const PreferReport& preferred) {
   const Resource& resource = *preferred.resource;
   std::string text;
@@ -271,8 +272,6 @@ std::string RestText(const PreferReport& preferred) {
     text += parts.empty() ? "; no part of the machine stays whole" : "; whole: " + Join(parts, ", ");
   return text + "\n";
 }
-
-}  // namespace
 
 std::string PreferText(const PreferReport& preferred) {
   const Resource& resource = *preferred.resource;

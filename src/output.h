@@ -34,6 +34,8 @@ struct PreferReport {
 };
 
 std::string PreferText(const PreferReport& preferred);
+// The part of it on the next best set and on what is left behind, a line each.
+std::string RestText(const PreferReport& preferred);
 std::string PreferJson(const PreferReport& preferred);
 
 // What the pairs of these units share and what that is worth, a line each, indented; "" for a single one.
