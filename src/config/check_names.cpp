@@ -230,7 +230,11 @@ void CheckEntries(const Profile& profile, const Entries& entries, Diagnostics& d
   Names names(profile, entries);
   Names settings = Names::OfSettings(profile);
   settings.Check(entries.when, diagnostics);
-  for (const TextTemplate& path : entries.paths) settings.Check(path, diagnostics);
+  for (const TextTemplate& path : entries.paths) {
+    settings.Check(path, diagnostics);
+    if (path.HasPlaceholders()) continue;  // told with the settings
+    if (std::string bad = BadGlob(path.source()); !bad.empty()) diagnostics.Error(path.pos, bad);
+  }
   if (entries.count) settings.Check(*entries.count, diagnostics);
   for (const Requirement& need : entries.require) {
     settings.Check(need.file, diagnostics);

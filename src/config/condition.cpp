@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -17,6 +18,10 @@
 
 namespace cleave {
 namespace {
+
+// Built-in names whose values are whole numbers.
+constexpr std::array<std::string_view, 7> kNumbers = {
+    "index", "numa", "piece", "pieces", "pci.numa_node", "pci.iommu_peers", "pci.iommu_foreign"};
 
 struct Comparison {
   std::string_view op;           // <, <=, >, >=
@@ -79,14 +84,19 @@ std::string BadGlob(std::string_view pattern) {
   return HasOpenBracket(pattern) ? fmt::format("the pattern \"{}\" has a '[' without its ']'", pattern) : "";
 }
 
-std::string BadPattern(std::string_view pattern) {
+std::string BadPattern(std::string_view name, std::string_view pattern) {
   if (pattern.starts_with('!')) pattern.remove_prefix(1);
   std::optional<Comparison> comparison = ComparisonOf(pattern);
   if (comparison && !comparison->limit) return fmt::format("\"{}\" compares with no number", pattern);
   if (std::string bad = BadGlob(pattern); !bad.empty()) return bad;
   std::optional<std::pair<int64_t, int64_t>> range = RangeOf(pattern);
-  if (!range || range->first <= range->second) return "";
-  return fmt::format("the range \"{}\" ends before it begins", pattern);
+  if (range && range->first > range->second)
+    return fmt::format("the range \"{}\" ends before it begins", pattern);
+  const bool is_number = std::find(kNumbers.begin(), kNumbers.end(), name) != kNumbers.end();
+  const bool may_be_one =
+      comparison || range || ParseInt(pattern) || pattern.find_first_of("*?[\\") != std::string_view::npos;
+  if (!is_number || may_be_one) return "";
+  return fmt::format("\"{}\" is no number, and '{}' is one: \"3\", \"0-3\", \"> 3\"", pattern, name);
 }
 
 std::string ToText(const AttributeValue& value) {

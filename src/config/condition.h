@@ -32,8 +32,9 @@ struct AttributeTest {
 
 // Why a shell pattern is none; "" when it is one.
 std::string BadGlob(std::string_view pattern);
-// Why a pattern of a test can never match; "" when it may.
-std::string BadPattern(std::string_view pattern);
+// Why a pattern of a test on `name` can never match; "" when it may. Built-in names such as index are
+// numbers.
+std::string BadPattern(std::string_view name, std::string_view pattern);
 
 // All tests must hold; an empty condition always holds.
 struct Condition {

@@ -26,6 +26,7 @@
 #include "config/profile.h"
 #include "config/resource_spec.h"
 #include "config/settings_lookup.h"
+#include "config/text_template.h"
 
 namespace cleave {
 namespace {
@@ -34,17 +35,27 @@ constexpr const char* kDefaultFile = "/etc/cleave/cleave.toml";
 
 using NamedText = std::pair<std::string, std::string>;  // file, text
 
-// Settings that do not go together, where the last of them stands.
-void CheckConflicts(const Settings& settings, const Profile& profile, Diagnostics& diagnostics) {
+// What the operator's settings make together: values that exclude each other, where the last of them stands,
+// and patterns that are none.
+void CheckTogether(const Settings& settings, const Profile& profile, Diagnostics& diagnostics) {
   const std::map<std::string, std::string> values = settings.Values(profile);
+  auto own_pos = [&](const std::string& name) {
+    auto own = settings.config.settings_pos.find(profile.name + name.substr(name.find('.')));
+    return own == settings.config.settings_pos.end() ? SourcePos() : own->second;
+  };
   for (const SkipRule& rule : profile.conflicts) {
     if (!rule.when.Holds(SettingsLookup(&values))) continue;
     SourcePos pos;
-    for (const AttributeTest& test : rule.when.tests) {
-      auto own = settings.config.settings_pos.find(profile.name + test.name.substr(test.name.find('.')));
-      if (own != settings.config.settings_pos.end()) pos = std::max(pos, own->second);
-    }
+    for (const AttributeTest& test : rule.when.tests) pos = std::max(pos, own_pos(test.name));
     diagnostics.Error(pos, rule.reason.Expand(SettingsTextLookup(&values)).value_or(rule.reason.source()));
+  }
+  for (const Entries& entries : profile.entries) {
+    for (const TextTemplate& path : entries.paths) {
+      const std::string bad = BadGlob(path.Expand(SettingsTextLookup(&values)).value_or(""));
+      SourcePos pos;
+      for (const std::string& name : path.Placeholders()) pos = std::max(pos, own_pos(name));
+      if (!bad.empty()) diagnostics.Error(pos, bad);
+    }
   }
 }
 
@@ -92,7 +103,7 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
       if (!match.empty() && !Fits(match, value))
         diagnostics.Error(pos, fmt::format("'{}' must be {}, not '{}'", key, setting->second.what, value));
     }
-    if (!profile->broken) CheckConflicts(settings, *profile, diagnostics);
+    if (!profile->broken) CheckTogether(settings, *profile, diagnostics);
   }
   for (const ResourceSpec& spec : settings.config.resources) {
     if (spec.profile.empty()) {

@@ -241,7 +241,7 @@ Condition TableReader::Tests(std::string_view key) {
       std::optional<AttributeValue> scalar = ScalarOf(item);
       if (scalar) {
         test.patterns.push_back(ToText(*scalar));
-        if (std::string bad = BadPattern(test.patterns.back()); !bad.empty()) Error(test.pos, bad);
+        if (std::string bad = BadPattern(test.name, test.patterns.back()); !bad.empty()) Error(test.pos, bad);
       } else {
         Error(PosOf(item),
               fmt::format("a test in '{}' of {} must be a string, number or truth, or a list of them", key,

@@ -158,6 +158,12 @@ TEST(Config, ResourcesAreCheckedAgainstTheProfiles) {
               HasSubstr("cleave.toml:1:14: the range \"3-1\" ends before it begins"));
   EXPECT_THAT(ErrorsOf("exclude = [{ index = \">=x\" }]"),
               HasSubstr("cleave.toml:1:14: \">=x\" compares with no number"));
+  EXPECT_EQ(ErrorsOf("exclude = [{ index = \"0-9x\" }]\n[[resource]]\nprefr = 1\nname = \"a.com/x\""),
+            "cleave.toml:1:14: \"0-9x\" is no number, and 'index' is one: \"3\", \"0-3\", \"> 3\"\n"
+            "cleave.toml:3:1: unknown key 'prefr' in [[resource]] (did you mean 'prefer'?)");
+  EXPECT_EQ(
+      ErrorsOf("exclude = [{ index = [\"!3\", \"0-3\", \"[4-6]\", \"1*\", 7, \">= 8\"], name = \"0-9x\" }]"),
+      "");
   EXPECT_THAT(ErrorsOf("exclude = [{ address = \"0000:[0-9:*\" }]"),
               HasSubstr("cleave.toml:1:14: the pattern \"0000:[0-9:*\" has a '[' without its ']'"));
   EXPECT_THAT(ErrorsOf("drop = \"a.com/[]\""),

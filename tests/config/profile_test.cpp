@@ -146,6 +146,21 @@ TEST(Profile, SettingsThatDoNotGoTogether) {
               HasSubstr("x.toml:9:1: this [[conflict]] holds for the defaults of the settings"));
 }
 
+// A pattern that settings make is judged with the file that makes it, not at the first look.
+TEST(Profile, PatternsThatAreNone) {
+  auto errors = [](const std::string& own) {
+    Diagnostics diagnostics;
+    LoadSettingsFromText(own, "cleave.toml", {}, diagnostics);
+    return diagnostics.Text();
+  };
+  EXPECT_EQ(errors("prefr = 1\n[profile.generic]\nresource = \"x\"\npath = \"/dev/[x\""),
+            "cleave.toml:1:1: unknown key 'prefr' in cleave.toml\n"
+            "cleave.toml:4:1: the pattern \"/dev/[x\" has a '[' without its ']'");
+  EXPECT_EQ(errors("[profile.generic]\npath = \"/dev/[x]\""), "");
+  EXPECT_THAT(Problems("schema = 1\nname = \"x\"\n[entries]\nid = \"{name}\"\npath = \"/dev/[x\""),
+              HasSubstr("x.toml:5:8: the pattern \"/dev/[x\" has a '['"));
+}
+
 TEST(Profile, MpsServesNoMoreThanSixtyClients) {
   auto errors = [](const std::string& own) {
     Diagnostics diagnostics;
