@@ -78,6 +78,14 @@ std::string ToLower(std::string_view text) {
   return lower;
 }
 
+std::string Shown(std::string_view text) {
+  constexpr size_t kMost = 40;
+  std::string shown(text.substr(0, kMost));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return shown;
+}
+
 std::optional<int64_t> ParseInt(std::string_view text) {
   if (text.starts_with("0x") || text.starts_with("0X")) return ParseNumber<int64_t>(text.substr(2), 16);
   return ParseNumber<int64_t>(text, 10);

@@ -21,6 +21,9 @@ std::string Join(const std::vector<std::string>& parts, std::string_view separat
 
 std::string ToLower(std::string_view text);
 
+// Foreign text, fit for a message: its first 40 bytes, without what a terminal would act on.
+std::string Shown(std::string_view text);
+
 // A whole decimal number, or one with 0x before it; nullopt for anything else, overflow included.
 std::optional<int64_t> ParseInt(std::string_view text);
 

@@ -67,9 +67,11 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
                                           const std::string& path, const Card& card, Clock::time_point now,
                                           CheckState& state, std::string& reason) {
   absl::StatusOr<std::string> content = ReadFirst(root, card, path);
+  state.absent = absl::IsNotFound(content.status());
   if (!content.ok()) {
+    state.silence = state.absent ? path + " is not there" : MessageOf(content.status());
     if (absl::IsDeadlineExceeded(content.status())) reason = MessageOf(content.status());
-    if (!check.absent_is_bad || !absl::IsNotFound(content.status())) return std::nullopt;
+    if (!check.absent_is_bad || !state.absent) return std::nullopt;
     reason = fmt::format("{}: {} is not there", check.name, path);
     return false;
   }
@@ -78,15 +80,26 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
     auto [offset, length] = *check.bytes;
     const auto first = static_cast<size_t>(offset);
     const auto count = static_cast<size_t>(length);
-    if (content->size() < first + count) return std::nullopt;
+    if (content->size() < first + count) {
+      state.silence = fmt::format("{} has {} bytes, not {}", path, content->size(), first + count);
+      return std::nullopt;
+    }
     value = HexDigits(std::string_view(*content).substr(first, count));
   }
   if (!check.match.empty()) {
     std::optional<std::string> group = FirstGroup(check.match, value);
-    if (!group) return std::nullopt;
+    if (!group) {
+      state.silence = fmt::format("{} reads '{}'", path, Shown(value));
+      return std::nullopt;
+    }
     value = *std::move(group);
   }
+  if (check.must_change && value.empty()) {
+    state.silence = path + " is empty";
+    return std::nullopt;
+  }
   if (check.must_change) {
+    state.silence.clear();
     if (!root.live()) return std::nullopt;
     if (!state.sampled || state.value != value) {
       bool first = !state.sampled;
@@ -103,10 +116,12 @@ std::optional<bool> HealthMonitor::Sample(const HostRoot& root, const HealthChec
   }
   if (!check.is.empty() || !check.is_not.empty()) {
     bool good = check.is.empty() ? !Finds(check.is_not, value) : Finds(check.is, value);
-    if (!good) reason = fmt::format("{}: {} reads {}", check.name, path, value);
+    if (!good) reason = fmt::format("{}: {} reads {}", check.name, path, Shown(value));
     return good;
   }
-  return Compare(root, check, card, value, reason);
+  std::optional<bool> good = Compare(root, check, card, value, reason);
+  if (!good) state.silence = fmt::format("{} reads '{}'", path, Shown(value));
+  return good;
 }
 
 void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup,
@@ -120,7 +135,8 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
   card.reason.clear();
   card.warnings.clear();
   std::vector<std::string> silent;  // checks that could withdraw the card and have never had an opinion
-  bool judged = false;
+  bool judged = false;              // one of the others has
+  bool unread = false;              // one of the silent ones is not only waiting for a second sample
   std::string hangs;
   for (const HealthCheck& check : profile.health) {
     if (!check.when.Holds(lookup)) {
@@ -131,7 +147,12 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
     std::string reason;
     std::optional<bool> good;
     absl::StatusOr<std::string> path = check.read.Expand(text);
-    if (path.ok()) good = Sample(root, check, *path, card, now, state, reason);
+    if (path.ok()) {
+      good = Sample(root, check, *path, card, now, state, reason);
+    } else {
+      state.absent = true;
+      state.silence = MessageOf(path.status());
+    }
     if (!good && !reason.empty()) hangs = reason;
     if (good && *good == state.bad) {  // contradicts the verdict
       ++state.streak;
@@ -143,11 +164,15 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
     } else if (good) {
       state.streak = 0;
     }
-    if (good) state.judged = true;
+    if (good) {
+      state.judged = state.opined = true;
+      state.silence.clear();
+    }
     if (good && !*good) state.reason = reason;
     if (check.level == HealthLevel::kFail) {
-      judged = judged || state.judged;
-      if (!state.judged) silent.push_back(check.name);
+      judged = judged || state.opined;
+      unread = unread || !state.judged;
+      if (!state.opined) silent.push_back(check.name);
     }
     if (!state.bad) continue;
     if (check.level == HealthLevel::kWarn) {
@@ -162,9 +187,33 @@ void HealthMonitor::Assess(const HostRoot& root, const Profile& profile, const C
     card.reason = std::move(hangs);
     return;
   }
-  if (judged || silent.empty()) return;
+  if (judged || !unread) return;
   card.health = Health::kUnknown;
   card.reason = "no opinion yet: " + Join(silent, ", ");
+}
+
+void HealthMonitor::FindSilent(const Profile& profile, Inventory& inventory) const {
+  for (const HealthCheck& check : profile.health) {
+    if (check.level != HealthLevel::kFail) continue;
+    bool heard = false;  // of any card
+    std::vector<std::pair<const Card*, const CheckState*>> silent;
+    for (const Card& card : inventory.cards) {
+      auto states = states_.find(KeyOf(card));
+      if (card.profile != profile.name || states == states_.end()) continue;
+      auto found = states->second.find(check.name);
+      if (found == states->second.end()) continue;
+      const CheckState& state = found->second;
+      heard = heard || state.judged || state.silence.empty();
+      if (!state.judged && !state.silence.empty()) silent.emplace_back(&card, &state);
+    }
+    for (const auto& [card, state] : silent) {
+      // Where no card has the file the driver may be too old for it; a driver that comes up may still make
+      // it.
+      if (state->absent && (!heard || card->waiting)) continue;
+      inventory.oddities.push_back(
+          {card->id, fmt::format("health check '{}' has no opinion: {}", check.name, state->silence)});
+    }
+  }
 }
 
 bool HealthMonitor::InDoubt(const std::string& card_key) const {

@@ -25,7 +25,8 @@ namespace cleave {
 // A card whose driver does not answer (DEADLINE_EXCEEDED) is unhealthy as long as that is so.
 //
 // A card is unknown, which the kubelet is told as healthy, while checks that could withdraw it apply and none
-// of them has ever had an opinion. Without such checks it is healthy.
+// of them has ever had an opinion. Without such checks it is healthy, and so it is between the first sample
+// of "must change" and the second, unless another check is silent.
 //
 // Threads: one thread only.
 class HealthMonitor {
@@ -37,6 +38,10 @@ class HealthMonitor {
   void Assess(const HostRoot& root, const Profile& profile, const Condition::Lookup& lookup,
               Clock::time_point now, Card& card);
 
+  // After Assess of all cards: each check that never had an opinion of a card is an oddity of that card. A
+  // file that is not there is one only where another card of the profile has it.
+  void FindSilent(const Profile& profile, Inventory& inventory) const;
+
   // After Assess: true when a check is between two verdicts, so that it is worth to look again soon.
   bool InDoubt(const std::string& card_key) const;
 
@@ -47,10 +52,13 @@ class HealthMonitor {
 
  private:
   struct CheckState {
-    bool judged = false;  // a sample was good or bad before
+    bool judged = false;  // a sample was good or bad before, or the first of "must change"
+    bool opined = false;  // a sample was good or bad before
     bool bad = false;     // the verdict
     int streak = 0;       // samples in a row that contradict the verdict
     std::string reason;   // of the last bad sample
+    std::string silence;  // why the last sample said nothing; "": it did, or waits for the next
+    bool absent = false;  // the last sample found no file
     std::string value;    // last sample of "must change"
     Clock::time_point changed;
     bool sampled = false;

@@ -102,6 +102,7 @@ Inventory Scanner::Scan(Clock::time_point now) {
       }
     }
     NoteOthers(profile, settings, taken, inventory);
+    health_.FindSilent(profile, inventory);
   }
   Remember(now, inventory);
   auto walk = [](const Card& card) { return std::tuple(PciAddress::Parse(card.address), card.profile); };

@@ -22,7 +22,6 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "discovery/inventory.h"
-#include "topology/link_joining.h"
 
 namespace cleave {
 namespace {

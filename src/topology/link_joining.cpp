@@ -9,7 +9,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,17 +17,9 @@
 namespace cleave {
 namespace {
 
-constexpr size_t kLongestShown = 40;
 constexpr size_t kMostComplaints = 8;
 
 }  // namespace
-
-std::string Shown(std::string_view text) {
-  std::string shown(text.substr(0, kLongestShown));
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return shown;
-}
 
 void Complaints::Add(std::string text) {
   ++count_;

@@ -8,16 +8,12 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "discovery/inventory.h"
 
 namespace cleave {
-
-// Foreign text, fit for a message: short, and without what a terminal would act on.
-std::string Shown(std::string_view text);
 
 // What is odd about one source. A source that has nothing to do with this machine complains of everything in
 // it, so only the first few are told, and how many there are more.

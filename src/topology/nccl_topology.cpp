@@ -18,7 +18,6 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "discovery/inventory.h"
-#include "topology/link_joining.h"
 #include "topology/xml_reader.h"
 
 namespace cleave {

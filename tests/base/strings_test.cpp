@@ -69,5 +69,11 @@ TEST(Strings, Hash) {  // the published test vectors of FNV-1a, 32 bits
   EXPECT_EQ(HashText("foobar"), "bf9cf968");
 }
 
+TEST(Strings, ForeignBytesAreShownHarmlessAndShort) {
+  EXPECT_EQ(Shown("n300"), "n300");
+  EXPECT_EQ(Shown("a\x1b[31m\n\xff"), "a?[31m??");
+  EXPECT_EQ(Shown(std::string(41, 'x')), std::string(40, 'x'));
+}
+
 }  // namespace
 }  // namespace cleave

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "tests/discovery/scan.h"
 
@@ -36,6 +37,14 @@ class HealthTest : public ::testing::Test {
     if (!beat.empty()) machine_.root().AddFile(kEntry + "/tt_heartbeat", beat + "\n");
     inventory_ = machine_.Scan(later);
     return *FindById(inventory_, "0000:31:00.0");
+  }
+  // What the last look said of the first card.
+  std::vector<std::string> Odd() const {
+    std::vector<std::string> texts;
+    for (const Oddity& one : inventory_.oddities) {
+      if (one.subject == "0000:31:00.0") texts.push_back(one.text);
+    }
+    return texts;
   }
   LiveMachine machine_;
   Inventory inventory_;
@@ -110,6 +119,33 @@ TEST_F(HealthTest, WithoutAnyOpinionItIsUnknown) {
   // What was judged once stays judged: a driver that resets a card hides its files.
   machine_.root().Remove(kFunction + "/config");
   EXPECT_EQ(Look("").health, Health::kHealthy);
+}
+
+TEST_F(HealthTest, ASilentCheckIsNamedThoughAnotherSpeaks) {
+  machine_.root().AddFile(kFunction + "/config", "");
+  EXPECT_EQ(Look("1").health, Health::kUnknown) << "one sample is not yet a beat";
+  EXPECT_EQ(Look("1").reason, "no opinion yet: on the bus, heartbeat");
+  EXPECT_THAT(Odd(),
+              ElementsAre("health check 'on the bus' has no opinion: device/config has 0 bytes, not 2"));
+  EXPECT_EQ(Look("2").health, Health::kHealthy);
+  EXPECT_EQ(Odd().size(), 1U) << "it beats, and still nobody knows about the bus";
+  machine_.root().Remove(kFunction + "/config");
+  Look("3");
+  EXPECT_THAT(Odd(), ElementsAre("health check 'on the bus' has no opinion: device/config is not there"));
+  machine_.root().AddFile(kFunction + "/config", "\x52\x1e");
+  Look("4");
+  EXPECT_THAT(Odd(), IsEmpty());
+}
+
+TEST_F(HealthTest, AnEmptyHeartbeatIsNone) {
+  Look("");
+  EXPECT_THAT(inventory_.oddities, IsEmpty()) << "a driver without heartbeats: no card has the file";
+  Look(" ");
+  EXPECT_THAT(Odd(), ElementsAre("health check 'heartbeat' has no opinion: tt_heartbeat is empty"));
+  Look("1");
+  Look("2");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Look(" ", seconds(10)).health, Health::kHealthy);
+  EXPECT_THAT(Odd(), IsEmpty()) << "it was judged before";
 }
 
 }  // namespace

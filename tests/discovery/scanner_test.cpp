@@ -210,5 +210,14 @@ TEST(Scanner, ANumaNodeThatIsNoNumberIsSaidOnce) {
   EXPECT_THAT(machine.Scan().oddities, ElementsAre(Oddity{"0000:31:00.0", "its numa_node cannot be read"}));
 }
 
+TEST(Scanner, AnEmptyClassIsSaid) {
+  auto root = LoadMachine("tenstorrent-4x-n300");
+  root->AddFile(std::string(kFirst) + "/class", "");
+  LiveMachine machine(std::move(root));
+  Inventory inventory = machine.Scan();
+  EXPECT_EQ(inventory.cards.size(), 4U);
+  EXPECT_THAT(inventory.oddities, ElementsAre(Oddity{"0000:31:00.0", "its class cannot be read"}));
+}
+
 }  // namespace
 }  // namespace cleave
