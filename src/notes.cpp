@@ -115,25 +115,31 @@ void FindMissingNics(const NodeView& view, Diagnostics& notes) {
   }
 }
 
-// Shares so many that the least percentage, 1, is more than a share of them.
+// Shares so many that the least percentage, 1, is more than a share of them, where a container is told it.
 void FindRoundedShares(const NodeView& view, Diagnostics& notes) {
-  auto tells_percent = [](const std::vector<NamedValue>& values) {
-    return std::any_of(values.begin(), values.end(), [](const NamedValue& value) {
-      return std::any_of(value.choices.begin(), value.choices.end(), [](const ValueChoice& choice) {
-        const std::vector<std::string> names = choice.value.Placeholders();
-        return std::find(names.begin(), names.end(), "share.percent") != names.end();
-      });
-    });
-  };
+  const Inventory& inventory = *view.plan.inventory;
   for (const Resource& resource : view.plan.resources) {
-    int most = 0;
-    for (const Unit& unit : resource.units) most = std::max(most, unit.share ? unit.share->of : 0);
-    if (most <= 100) continue;
-    if (!tells_percent(resource.container.env) && !tells_percent(resource.container.annotations)) continue;
+    auto is_told = [&](const Unit& unit, const std::vector<NamedValue>& values) {
+      const Card& card = inventory.cards[unit.cards.front()];
+      const Condition::Lookup lookup = CardLookup(card, inventory, view.plan.SettingsOf(card.profile));
+      return std::any_of(values.begin(), values.end(), [&](const NamedValue& value) {
+        return std::any_of(value.choices.begin(), value.choices.end(), [&](const ValueChoice& choice) {
+          const std::vector<std::string> names = choice.value.Placeholders();
+          return std::find(names.begin(), names.end(), "share.percent") != names.end() &&
+                 choice.when.Holds(lookup);
+        });
+      });
+    };
+    auto most =
+        std::max_element(resource.units.begin(), resource.units.end(), [](const Unit& a, const Unit& b) {
+          return (a.share ? a.share->of : 0) < (b.share ? b.share->of : 0);
+        });
+    if (most == resource.units.end() || !most->share || most->share->of <= 100) continue;
+    if (!is_told(*most, resource.container.env) && !is_told(*most, resource.container.annotations)) continue;
     notes.Note(resource.pos,
                fmt::format("{{share.percent}} of one of {} shares is 1, so that a card's shares have {} % "
                            "together",
-                           most, most));
+                           most->share->of, most->share->of));
   }
 }
 

@@ -55,6 +55,9 @@ TEST(Notes, WhatNothingOnThisNodeHas) {
        "[resource.container]\nenv = { PART = \"{share.percent}\" }\n",
        ""},
       {"[[resource]]\nname = \"a.com/x\"\nunit = \"share\"\nshares = 200\n", ""},
+      {"[[resource]]\nname = \"a.com/x\"\nunit = \"share\"\nshares = 200\n[resource.container]\n"
+       "env = { PART = { value = \"{share.percent}\", when = { card_type = \"p150\" } } }\n",
+       ""},
       {"[[resource]]\nname = \"a.com/x\"\nnear = \"infiniband\"\n",
        "x.toml:1:1: note: 'near' changes nothing here: this node has no network card with RDMA\n"},
   };
