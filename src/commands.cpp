@@ -62,16 +62,50 @@ std::optional<NodeView> Look(const NodeOptions& options) {
   return *std::move(view);
 }
 
+// What output for the eye and for programs alike has no place for: links that are not read, a root that is
+// none. Said on standard error, a line each.
+void SayWhatIsLost(const NodeView& view) {
+  for (const Oddity& odd : view.plan.inventory->oddities) {
+    const bool lost = odd.text.starts_with(kLinksOf) || odd.subject == kRootSubject;
+    if (lost) Complain(odd.subject + ": " + odd.text);
+  }
+}
+
+// "a, b, c and 5 more".
+std::string FirstOf(std::vector<std::string> words) {
+  constexpr size_t kShown = 3;
+  const size_t more = words.size() > kShown ? words.size() - kShown : 0;
+  words.resize(words.size() - more);
+  return Join(words, ", ") + (more > 0 ? fmt::format(" and {} more", more) : "");
+}
+
+// The devices that a card, called by its id or address, is in or has pieces in.
+std::vector<std::string> DevicesWith(const Plan& plan, const Resource& resource, const std::string& card) {
+  std::vector<std::string> ids;
+  for (const Unit& unit : resource.units) {
+    bool in_it = std::any_of(unit.cards.begin(), unit.cards.end(), [&](size_t index) {
+      const Card& one = plan.inventory->cards[index];
+      return one.id == card || one.address == card;
+    });
+    if (in_it) ids.push_back(unit.id);
+  }
+  return ids;
+}
+
 // Ids to indexes of units; nullopt (said) when one is not known.
-std::optional<std::vector<size_t>> UnitIndexes(const Resource& resource,
+std::optional<std::vector<size_t>> UnitIndexes(const Plan& plan, const Resource& resource,
                                                const std::vector<std::string>& ids) {
   std::vector<size_t> indexes;
-  for (const std::string& id : ids) {
+  for (const std::string& word : ids) {
+    const std::string id(Trim(word));
     const Unit* found = resource.Find(id);
     if (found == nullptr) {
       std::vector<std::string> known;
       for (const Unit& one : resource.units) known.push_back(one.id);
-      Complain(fmt::format("{} has no device '{}'{}", resource.name, id, DidYouMean(id, known)));
+      const std::vector<std::string> has = DevicesWith(plan, resource, id);
+      const std::string hint =
+          has.empty() ? DidYouMean(id, known) : "; that card is part of device " + FirstOf(has);
+      Complain(fmt::format("{} has no device '{}'{}", resource.name, id, hint));
       return std::nullopt;
     }
     indexes.push_back(static_cast<size_t>(found - resource.units.data()));
@@ -87,6 +121,39 @@ std::string PictureTitle(const NodeOptions& node) {
   std::string name = std::filesystem::path(node.root).filename().string();
   const bool tells = name.find_first_not_of('.') != std::string::npos;
   return tells ? name.substr(0, name.find(".tar")) : HostName();
+}
+
+void AddCards(const Plan& plan, const Unit& unit, std::set<std::string>& cards) {
+  for (size_t card : unit.cards) cards.insert(plan.inventory->cards[card].id);
+}
+
+// Ids of the cards that are meant by ids of cards or of devices; nullopt (said) when one is not known.
+std::optional<std::set<std::string>> CardsCalled(const Plan& plan, const std::vector<std::string>& words) {
+  std::set<std::string> known;
+  for (const Card& card : plan.inventory->cards) known.insert(card.id);
+  std::set<std::string> cards;
+  for (const std::string& word : words) {
+    const std::string id(Trim(word));
+    if (known.contains(id)) {
+      cards.insert(id);
+      continue;
+    }
+    bool found = false;
+    for (const Resource& resource : plan.resources) {
+      const Unit* unit = resource.Find(id);
+      if (unit == nullptr) continue;
+      found = true;
+      AddCards(plan, *unit, cards);
+    }
+    if (found) continue;
+    for (const Resource& resource : plan.resources) {
+      for (const Unit& unit : resource.units) known.insert(unit.id);
+    }
+    Complain(
+        fmt::format("there is no card or device '{}'{}", id, DidYouMean(id, {known.begin(), known.end()})));
+    return std::nullopt;
+  }
+  return cards;
 }
 
 // Ids of the cards that pods hold.
@@ -106,8 +173,7 @@ absl::StatusOr<std::set<std::string>> CardsInUse(const Plan& plan, const std::st
     auto ids = held->find(resource.name);
     if (ids == held->end()) continue;
     for (const Unit& unit : resource.units) {
-      if (!ids->second.contains(unit.id)) continue;
-      for (size_t card : unit.cards) cards.insert(plan.inventory->cards[card].id);
+      if (ids->second.contains(unit.id)) AddCards(plan, unit, cards);
     }
   }
   return cards;
@@ -127,26 +193,19 @@ std::vector<std::string> ShownNics(const Plan& plan) {
 }
 
 int PrintPicture(const TopologyOptions& options, const Plan& plan) {
-  const Inventory& inventory = *plan.inventory;
-  std::vector<std::string> known;
-  for (const Card& card : inventory.cards) known.push_back(card.id);
-  std::set<std::string> in_use(options.in_use.begin(), options.in_use.end());
+  std::optional<std::set<std::string>> in_use = CardsCalled(plan, options.in_use);
+  if (!in_use) return 1;
   if (!options.kubelet_dir.empty()) {
     absl::StatusOr<std::set<std::string>> held = CardsInUse(plan, options.kubelet_dir);
     if (!held.ok()) {
       Complain(MessageOf(held.status()));
       return 1;
     }
-    in_use.merge(*held);
+    in_use->merge(*held);
   }
-  for (const std::string& id : options.in_use) {
-    if (std::find(known.begin(), known.end(), id) != known.end()) continue;
-    Complain(fmt::format("there is no card '{}'{}", id, DidYouMean(id, known)));
-    return 1;
-  }
-  Print(RenderSvg(inventory, *plan.graph,
+  Print(RenderSvg(*plan.inventory, *plan.graph,
                   {.title = PictureTitle(options.node),
-                   .in_use = std::move(in_use),
+                   .in_use = *std::move(in_use),
                    .not_offered = WhyNotOffered(plan),
                    .nics = ShownNics(plan)}));
   return 0;
@@ -212,6 +271,7 @@ int RunTopology(const TopologyOptions& options) {
   if (!view) return 1;
   const Inventory& inventory = *view->plan.inventory;
   const Graph& graph = *view->plan.graph;
+  if (options.svg || options.dot || options.matrix) SayWhatIsLost(*view);
   if (options.svg) return PrintPicture(options, view->plan);
   if (options.dot) {
     Print(RenderDot(inventory, graph,
@@ -238,6 +298,7 @@ int RunTopology(const TopologyOptions& options) {
 int RunPrefer(const PreferOptions& options) {
   std::optional<NodeView> view = Look(options.node);
   if (!view) return 1;
+  SayWhatIsLost(*view);
   const Resource* resource = view->plan.Find(options.resource);
   if (resource == nullptr) {
     std::vector<std::string> names;
@@ -255,8 +316,8 @@ int RunPrefer(const PreferOptions& options) {
   for (size_t i = 0; i < resource->units.size(); ++i) {
     if (resource->units[i].health != Health::kUnhealthy) preferred.request.healthy.push_back(i);
   }
-  std::optional<std::vector<size_t>> available = UnitIndexes(*resource, options.available);
-  std::optional<std::vector<size_t>> must = UnitIndexes(*resource, options.must_include);
+  std::optional<std::vector<size_t>> available = UnitIndexes(view->plan, *resource, options.available);
+  std::optional<std::vector<size_t>> must = UnitIndexes(view->plan, *resource, options.must_include);
   if (!available || !must) return 1;
   preferred.request.available = options.available.empty() ? preferred.request.healthy : *available;
   preferred.request.must_include = *must;
@@ -265,8 +326,10 @@ int RunPrefer(const PreferOptions& options) {
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   if (options.size > all.size()) {
-    Complain(
-        fmt::format("{} of {} were asked for, {} are available", options.size, resource->name, all.size()));
+    const size_t more = all.size() - preferred.request.available.size();
+    Complain(fmt::format("{} of {} were asked for, {} are available{}", options.size, resource->name,
+                         preferred.request.available.size(),
+                         more == 0 ? "" : fmt::format(" and {} must be included", more)));
     return 1;
   }
   if (must->size() > options.size) {

@@ -24,7 +24,7 @@ struct TopologyOptions : PrintOptions {
   bool matrix = false;
   bool svg = false;
   bool dot = false;
-  std::vector<std::string> in_use;  // ids of cards to be marked in the picture
+  std::vector<std::string> in_use;  // ids of cards or devices to be marked in the picture
   std::string kubelet_dir;          // whose pod-resources API says which ones pods hold; "": not asked
 };
 

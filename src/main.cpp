@@ -176,7 +176,7 @@ int Run(int argc, char** argv) {
   CLI::Option* dot = topology->add_flag("--dot", topology_options.dot, "A graph for Graphviz");
   topology
       ->add_option("--in-use", topology_options.in_use,
-                   "Cards to be marked in the picture, ids with commas between")
+                   "Cards or devices to be marked in the picture, ids with commas between")
       ->delimiter(',')
       ->check(NotEmpty)
       ->type_name("IDS")
@@ -219,8 +219,10 @@ int Run(int argc, char** argv) {
       ->allow_extra_args(false);
 
   prefer
-      ->add_option("--budget", prefer_options.budget,
-                   "Search steps before the best so far is taken (default: about 3 ms worth)")
+      ->add_option(
+          "--budget", prefer_options.budget,
+          "Search steps before the best so far is taken (default: about 3 ms worth); one guess at least is "
+          "made, and of up to 16 candidates every set is looked at, whatever it says")
       ->check(Whole(0, int64_t{1} << 40))
       ->type_name("STEPS");
 

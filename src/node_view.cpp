@@ -62,6 +62,8 @@ absl::StatusOr<NodeView> LookAtNode(const NodeOptions& options) {
   PatientReader reader(view.root);
   auto settings = std::make_shared<const Settings>(view.settings);
   Inventory inventory = ScanPatiently(reader, settings, options.scan);
+  if (inventory.cards.empty() && !view.root->Exists("sys/bus/pci"))
+    inventory.oddities.push_back({std::string(kRootSubject), "there is no sys/bus/pci below it"});
   Planned planned = PlanPatiently(reader, settings, view.links, std::move(inventory), node);
   view.plan = std::move(planned.plan);
   view.diagnostics.Add(planned.diagnostics);

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -44,6 +45,9 @@ struct NodeOptions {
   std::string node_name;  // "": this machine's
   ScanOptions scan;
 };
+
+// So is the root called where something is odd about it: two copies of a machine print the same.
+inline constexpr std::string_view kRootSubject = "--root";
 
 struct NodeView {
   Settings settings;

@@ -251,6 +251,19 @@ std::vector<size_t> Without(const std::vector<size_t>& units, const std::vector<
   return rest;
 }
 
+std::string Sickness(const Unit& unit) { return "is not healthy: " + unit.reason; }
+
+// What is to be known of the chosen set besides its score.
+std::string WarningOf(const PreferReport& preferred) {
+  std::vector<std::string> parts;
+  if (!preferred.warning.empty()) parts.push_back(preferred.warning);
+  for (size_t index : preferred.choice.units) {
+    const Unit& unit = preferred.resource->units[index];
+    if (unit.health == Health::kUnhealthy) parts.push_back(unit.id + " " + Sickness(unit));
+  }
+  return Join(parts, "; ");
+}
+
 }  // namespace
 
 std::string RestText(const PreferReport& preferred) {
@@ -266,8 +279,13 @@ std::string RestText(const PreferReport& preferred) {
   std::vector<std::string> parts;
   for (const WholePart& part : preferred.whole)
     parts.push_back(fmt::format("{} ({})", part.name, part.units));
-  size_t free = Without(preferred.request.available, preferred.choice.units).size();
+  const std::vector<size_t> rest = Without(preferred.request.available, preferred.choice.units);
+  auto sick = static_cast<size_t>(std::count_if(rest.begin(), rest.end(), [&](size_t unit) {
+    return resource.units[unit].health == Health::kUnhealthy;
+  }));
+  const size_t free = rest.size() - sick;
   text += fmt::format("Leaves {} free", free);
+  if (sick > 0) text += fmt::format(" and {} that {} not healthy", sick, sick == 1 ? "is" : "are");
   if (free > 1)
     text += parts.empty() ? "; no part of the machine stays whole" : "; whole: " + Join(parts, ", ");
   return text + "\n";
@@ -276,13 +294,11 @@ std::string RestText(const PreferReport& preferred) {
 std::string PreferText(const PreferReport& preferred) {
   const Resource& resource = *preferred.resource;
   const Choice& choice = preferred.choice;
-  std::vector<size_t> choosable;  // what must be included counts, available or not
-  std::set_union(preferred.request.available.begin(), preferred.request.available.end(),
-                 preferred.request.must_include.begin(), preferred.request.must_include.end(),
-                 std::back_inserter(choosable));
+  // What must be included counts, available or not.
+  const size_t more = Without(preferred.request.must_include, preferred.request.available).size();
   std::string text = fmt::format(
-      "{} of {} available {}: score {:g}, {}\n", choice.units.size(), choosable.size(), resource.name,
-      choice.score,
+      "{} of {} available {}{}: score {:g}, {}\n", choice.units.size(), preferred.request.available.size(),
+      resource.name, more == 0 ? "" : fmt::format(" and {} that must be included", more), choice.score,
       choice.optimal ? "proven best"
                      : fmt::format("at most {:.2g} % below the best (no set scores more than {:g})",
                                    100 * choice.GapRatio(), choice.bound));
@@ -293,7 +309,7 @@ std::string PreferText(const PreferReport& preferred) {
       text += fmt::format("  {}  {:g} for the nearest network card\n", std::string(one.id.size(), ' '),
                           resource.topology->Near(index));
     if (one.health == Health::kUnhealthy)
-      text += fmt::format("  {}  is not healthy: {}\n", std::string(one.id.size(), ' '), one.reason);
+      text += fmt::format("  {}  {}\n", std::string(one.id.size(), ' '), Sickness(one));
   }
   if (!preferred.warning.empty()) text += "Not as wished: " + preferred.warning + "\n";
   if (!preferred.refusal.empty()) text += "Allocate would refuse it: " + preferred.refusal + "\n";
@@ -316,7 +332,7 @@ std::string PreferJson(const PreferReport& preferred) {
                {"optimal", preferred.choice.optimal},
                {"bound", preferred.choice.bound},
                {"gap", preferred.choice.optimal ? 0 : preferred.choice.bound - preferred.choice.score},
-               {"warning", preferred.warning},
+               {"warning", WarningOf(preferred)},
                {"refusal", preferred.refusal},
                {"next", nullptr},
                {"left_whole", Json::array()},

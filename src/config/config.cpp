@@ -100,6 +100,7 @@ LinkSource ParseLinks(const toml::table& table, const std::string& file, Diagnos
     LinkSource::Pair pair;
     pair.from = pair_reader.String("from").value_or("");
     pair.to = pair_reader.String("to").value_or("");
+    pair.pos = pair_reader.Pos();
     pair.from_pos = pair_reader.PosOfKey("from");
     pair.to_pos = pair_reader.PosOfKey("to");
     pair.width = pair_reader.Number("width").value_or(1);
@@ -143,8 +144,11 @@ void ParseProfileSettings(const toml::table& table, const std::string& file, Con
         config.tables_pos[name] = one.PosOfKey("tables");
         continue;
       }
-      std::optional<std::string> text = one.String(setting_name);
-      if (text) config.settings[name][setting_name] = *text;
+      if (std::optional<std::string> text = value.value_exact<std::string>()) {
+        config.settings[name][setting_name] = *std::move(text);
+      } else {
+        config.settings_no_text[name].insert(setting_name);
+      }
       config.settings_pos[name + "." + setting_name] = one.PosOfKey(setting_name);
     }
   }

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,7 @@ struct Config {
       profile_dirs;  // further directories of *.toml; a profile found there replaces a shipped one
   std::map<std::string, std::map<std::string, std::string>> settings;  // [profile.NAME]
   std::map<std::string, SourcePos> settings_pos;                       // of "NAME" and "NAME.setting"
+  std::map<std::string, std::set<std::string>> settings_no_text;       // the same of those that are no text
   // [profile.NAME.tables]: added to those of the profile
   std::map<std::string, std::map<std::string, std::map<std::string, std::string>>> tables;
   std::map<std::string, SourcePos> tables_pos;  // by profile

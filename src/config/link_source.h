@@ -15,6 +15,7 @@ struct LinkSource {
     std::string from;  // a card: its id, address or serial
     std::string to;
     double width = 1;
+    SourcePos pos = {};
     SourcePos from_pos = {};
     SourcePos to_pos = {};
   };

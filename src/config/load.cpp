@@ -86,14 +86,24 @@ void CheckSettings(const Settings& settings, Diagnostics& diagnostics) {
     }
     std::vector<std::string> declared;
     for (const auto& [key, setting] : profile->settings) declared.push_back(key);
+    auto declares = [&, &name = name](const std::string& key, const SourcePos& pos) {
+      if (profile->settings.contains(key)) return true;
+      diagnostics.Error(
+          pos, fmt::format("profile '{}' has no setting '{}'{}", name, key, NearOrAll(key, declared)));
+      return false;
+    };
+    if (auto wrong = settings.config.settings_no_text.find(name);
+        wrong != settings.config.settings_no_text.end()) {
+      for (const std::string& key : wrong->second) {
+        const SourcePos& pos = settings.config.settings_pos.at(name + "." + key);
+        if (declares(key, pos))
+          diagnostics.Error(pos, fmt::format("'{}' in [profile.{}] must be a string", key, name));
+      }
+    }
     for (const auto& [key, value] : values) {
       const SourcePos& pos = settings.config.settings_pos.at(name + "." + key);
+      if (!declares(key, pos)) continue;
       auto setting = profile->settings.find(key);
-      if (setting == profile->settings.end()) {
-        diagnostics.Error(
-            pos, fmt::format("profile '{}' has no setting '{}'{}", name, key, NearOrAll(key, declared)));
-        continue;
-      }
       const std::vector<std::string>& allowed = setting->second.values;
       if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
         diagnostics.Error(pos, fmt::format("'{}' must be one of {}, not '{}'{}", key, Join(allowed, ", "),

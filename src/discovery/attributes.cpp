@@ -63,10 +63,12 @@ class AttributeReader {
 
   void Read(const Attribute& attribute) {
     bool surely_absent = !attribute.rules.empty();
+    std::string rejected;
     for (const AttributeRule& rule : attribute.rules) {
       if (!rule.when.Holds(facts_)) continue;
       Taken taken = Take(rule, attribute.name);
-      std::optional<AttributeValue> value = taken.text ? Apply(rule, *std::move(taken.text)) : std::nullopt;
+      std::optional<AttributeValue> value = taken.text ? Apply(rule, *taken.text) : std::nullopt;
+      if (taken.text && !value) rejected = *taken.text;
       if (value && !IsText(*value)) {
         Complain(attribute.name, absl::FailedPreconditionError("what was read is no text"));
         value.reset();
@@ -78,6 +80,7 @@ class AttributeReader {
       surely_absent = surely_absent && taken.surely_absent;
     }
     if (surely_absent) gaps_.absent.insert(attribute.name);
+    if (!rejected.empty() && attribute.wait.count() > 0) gaps_.rejected[attribute.name] = Shown(rejected);
   }
 
   AttributeGaps gaps() && { return std::move(gaps_); }

@@ -44,6 +44,7 @@ void NoteOthers(const Profile& profile, const std::map<std::string, std::string>
 struct AttributeGaps {
   std::set<std::string> absent;  // known to have no value now, because nothing that fits is there
   std::string hangs;             // a driver that does not answer; "": none
+  std::map<std::string, std::string> rejected;  // awaited ones that were read, and what no rule takes
 };
 
 // The attributes of one entry, as the profile's rules find them now; those without a value are left out,

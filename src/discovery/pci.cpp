@@ -207,7 +207,6 @@ void ReadDetails(const HostRoot& root, const std::vector<NumaNode>& nodes, PciFu
   function.iommu_group = LinkName(root, path + "/iommu_group");
   function.iommu_peers = IommuPeers(root, path, function.address);
   function.physfn = LinkName(root, path + "/physfn");
-  if (!function.class_code) oddities.push_back({function.address, "its class cannot be read"});
   function.numa_node = ReadInt(root, path + "/numa_node");
   if (!function.numa_node) {
     absl::StatusOr<std::string> text = root.ReadText(path + "/numa_node");

@@ -140,6 +140,7 @@ bool Scanner::FindFunction(const Profile& profile, const Entries& entries,
 void Scanner::TakeNuma(const std::string& address, Inventory& inventory, Card& card) {
   const PciFunction* function = inventory.Function(address);
   if (function == nullptr) return;
+  if (!function->class_code) inventory.oddities.push_back({address, "its class cannot be read"});
   auto& writable = inventory.functions[static_cast<size_t>(function - inventory.functions.data())];
   if (!options_.all_functions) ReadDetails(*root_, inventory.numa_nodes, writable, inventory.oddities);
   if (function->numa_nodes.size() == 1) card.numa_nodes = function->numa_nodes;
@@ -172,6 +173,10 @@ std::string Scanner::Look(const Profile& profile, const Entries& entries,
     return card.address;
   }
   if (known != known_.end()) KeepOldAttributes(known->second.card, gaps.absent, card);
+  for (const auto& [name, text] : gaps.rejected) {
+    if (!card.attributes.contains(name))
+      oddities.push_back({card.id, fmt::format("{}: '{}' was read, which is no value for it", name, text)});
+  }
   auto first_seen = known == known_.end() ? now : known->second.first_seen;
   auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - first_seen);
   card.waiting = ApplyDefaults(entries, root_->live(), age, card);

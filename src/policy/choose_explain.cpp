@@ -13,6 +13,7 @@
 
 #include "base/strings.h"
 #include "config/resource_spec.h"
+#include "discovery/inventory.h"
 #include "policy/choose.h"
 #include "policy/choose_selection.h"
 #include "policy/choose_units.h"
@@ -40,6 +41,13 @@ std::string NameOf(const Vertex& vertex) {
     default:
       return vertex.name;
   }
+}
+
+// How many of these units are not healthy.
+size_t CountSick(const Resource& resource, const std::vector<size_t>& units) {
+  return static_cast<size_t>(std::count_if(units.begin(), units.end(), [&](size_t unit) {
+    return resource.units[unit].health == Health::kUnhealthy;
+  }));
 }
 
 // How good other answers to a question are.
@@ -124,6 +132,7 @@ std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& re
   for (size_t unit : request.must_include) chosen[unit] = 0;
   std::optional<Choice> best;
   std::vector<double> best_standing;
+  const size_t sick = CountSick(resource, choice.units);
   std::set<size_t> left_out;
   for (size_t unit : choice.units) {
     if (chosen[unit] == 0) continue;
@@ -133,8 +142,8 @@ std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& re
     std::erase_if(without.available, [&](size_t other) {
       return other == unit || (chosen[other] == 0 && alternatives.Place(other) == alternatives.Place(unit));
     });
-    Choice other = ChooseUnits(resource, without).choice;
-    if (other.units.size() < choice.units.size()) continue;
+    Choice other = ChooseUnits(resource, HealthyFirst(resource, std::move(without))).choice;
+    if (other.units.size() < choice.units.size() || CountSick(resource, other.units) > sick) continue;
     std::vector<double> standing = alternatives.Standing(other);
     if (best && standing <= best_standing) continue;
     best = std::move(other);

@@ -14,8 +14,8 @@
 namespace cleave {
 
 // The best set with one unit less of one of the chosen cards or kinds, by the order of docs/choosing.md;
-// nullopt when there is no other set, or units have no cards. One search for each of them, 64 at most, so of
-// larger sets it may not be the very best.
+// nullopt when there is no other set with as few unhealthy units, or units have no cards. One search for each
+// of them, 64 at most, so of larger sets it may not be the very best.
 std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& request, const Choice& choice);
 
 // A part of the machine whose devices were all free and none of which is chosen.

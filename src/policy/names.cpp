@@ -29,13 +29,8 @@ bool IsDnsLabel(const std::string& label) {
          std::all_of(label.begin(), label.end(), [](char c) { return IsLowerAlnum(c) || c == '-'; });
 }
 
-}  // namespace
-
-std::string BadResourceName(std::string_view name) {
-  size_t slash = name.find('/');
-  if (slash == std::string_view::npos) return "it needs a domain, such as example.com/gpu";
-  std::string domain(name.substr(0, slash));
-  std::string_view own = name.substr(slash + 1);
+// What is wrong with each half of a resource's name; "" when nothing is.
+std::string BadDomain(const std::string& domain) {
   if (domain == "kubernetes.io" || domain.ends_with(".kubernetes.io"))
     return "the domain kubernetes.io is reserved";
   if (domain.starts_with("requests.")) return "a domain must not begin with 'requests.'";
@@ -47,6 +42,10 @@ std::string BadResourceName(std::string_view name) {
   if (!std::all_of(labels.begin(), labels.end(), IsDnsLabel)) {
     return fmt::format("'{}' is no domain name: small letters, digits, '-' and '.'", domain);
   }
+  return "";
+}
+
+std::string BadOwnName(std::string_view own) {
   if (own.empty() || own.size() > kMostNameChars) {
     return fmt::format("the part after the slash must have 1 to {} characters, not {}", kMostNameChars,
                        own.size());
@@ -58,6 +57,16 @@ std::string BadResourceName(std::string_view name) {
     return "the part after the slash must be letters, digits, '-', '_' and '.', with a letter or digit at "
            "both ends";
   return "";
+}
+
+}  // namespace
+
+std::string BadResourceName(std::string_view name) {
+  size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return "it needs a domain, such as example.com/gpu";
+  std::string domain = BadDomain(std::string(name.substr(0, slash)));
+  std::string own = BadOwnName(name.substr(slash + 1));
+  return domain.empty() || own.empty() ? domain + own : domain + "; " + own;
 }
 
 std::string BadDeviceId(std::string_view id) {

@@ -22,8 +22,8 @@ namespace cleave {
 absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vector<Oddity>& oddities) {
   const LinkSource& source = input.source;
   const Inventory& inventory = input.inventory;
-  const std::string subject = ToString(source.pos);
-  std::map<std::pair<size_t, size_t>, double> widths;  // by direction
+  std::map<std::pair<size_t, size_t>, double> widths;      // by direction
+  std::map<std::pair<size_t, size_t>, SourcePos> written;  // where first
   std::vector<std::string> known;
   for (const Card& card : inventory.cards) known.push_back(card.id);
   auto find = [&](const std::string& name, const SourcePos& pos) {
@@ -39,10 +39,13 @@ absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vec
     const int to = find(pair.to, pair.to_pos);
     if (from < 0 || to < 0) continue;
     if (from == to) {
-      oddities.push_back({subject, fmt::format("link: '{}' and '{}' are one card", pair.from, pair.to)});
+      oddities.push_back(
+          {ToString(pair.pos), fmt::format("link: '{}' and '{}' are one card", pair.from, pair.to)});
       continue;
     }
-    widths[{static_cast<size_t>(from), static_cast<size_t>(to)}] += pair.width;
+    const std::pair<size_t, size_t> ends(from, to);
+    widths[ends] += pair.width;
+    written.try_emplace(ends, pair.pos);
   }
   std::vector<Link> links;
   for (const auto& [ends, width] : widths) {
@@ -52,10 +55,10 @@ absl::StatusOr<std::vector<Link>> ReadTomlLinks(const LinkInput& input, std::vec
     if (auto back = widths.find({to, from}); back != widths.end()) {
       if (from > to) continue;
       if (back->second != width) {
-        oddities.push_back(
-            {subject, fmt::format("link: {} to {} has width {:g}, back it has {:g}; taken as {:g}",
-                                  inventory.cards[from].id, inventory.cards[to].id, width, back->second,
-                                  std::min(width, back->second))});
+        oddities.push_back({ToString(written.at({to, from})),
+                            fmt::format("link: {} to {} has width {:g}, back it has {:g}; taken as {:g}",
+                                        inventory.cards[from].id, inventory.cards[to].id, width, back->second,
+                                        std::min(width, back->second))});
       }
       link.width = std::min(width, back->second);
     }

@@ -102,9 +102,13 @@ void CheckLinkSources(const Config& config, Diagnostics& diagnostics) {
     if (source.source.empty()) continue;  // reported where the file was read
     const LinkSourceKind* kind = FindKind(source.source);
     if (kind == nullptr) {
-      diagnostics.Error(source.pos,
-                        fmt::format("unknown source '{}' in [[links]]{}; there is {}", source.source,
-                                    DidYouMean(source.source, names), Join(names, ", ")));
+      std::string near = DidYouMean(source.source, names);
+      for (const std::string& name : names) {
+        if (near.empty() && source.source.size() > 1 && name.starts_with(source.source))
+          near = fmt::format(" (did you mean '{}'?)", name);
+      }
+      diagnostics.Error(source.pos, fmt::format("unknown source '{}' in [[links]]{}; there is {}",
+                                                source.source, near, Join(names, ", ")));
       continue;
     }
     const bool reads_file = kind->origin == LinkOrigin::kFile;
@@ -176,7 +180,7 @@ std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, con
     if (kind == nullptr) continue;  // an error of the configuration, reported by CheckLinkSources
     const std::string subject = kind->origin == LinkOrigin::kFile ? source.path : ToString(source.pos);
     if (i < texts.problems.size() && !texts.problems[i].empty()) {
-      oddities.push_back({subject, fmt::format("links of {}: {}", source.source, texts.problems[i])});
+      oddities.push_back({subject, fmt::format("{}{}: {}", kLinksOf, source.source, texts.problems[i])});
       continue;
     }
     const std::string none;
@@ -187,7 +191,8 @@ std::vector<Link> CollectLinks(const Config& config, const LinkTexts& texts, con
     if (!found.ok() && source.of_profile && (texts.root == nullptr || absl::IsNotFound(found.status())))
       continue;
     if (!found.ok()) {
-      oddities.push_back({subject, fmt::format("links of {}: {}", source.source, MessageOf(found.status()))});
+      oddities.push_back(
+          {subject, fmt::format("{}{}: {}", kLinksOf, source.source, MessageOf(found.status()))});
       continue;
     }
     for (Link& link : *found) {

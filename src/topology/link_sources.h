@@ -18,6 +18,9 @@
 
 namespace cleave {
 
+// So begins what is odd about a source of which no link could be read.
+inline constexpr std::string_view kLinksOf = "links of ";
+
 // How a source names a card, and which card of the inventory that is.
 // A name may be a card id, PCI address or an attribute `serial` (any case); -1 when no card or more than one
 // has it.

@@ -32,7 +32,7 @@ std::string RenderTree(const Inventory& inventory, const Graph& graph,
 std::string RenderMatrix(const Inventory& inventory, const Graph& graph,
                          const std::vector<std::string>& nics = {"infiniband"});
 
-// All PCI functions, cards or not.
+// All PCI functions, cards or not; then oddities.
 std::string RenderFunctions(const Inventory& inventory, const Graph& graph);
 
 // numa_nodes [{id, distances, cpus}], cards [{id, profile, address, addresses, numa_nodes, attributes,

@@ -120,7 +120,7 @@ class FunctionsText {
 }  // namespace
 
 std::string RenderFunctions(const Inventory& inventory, const Graph& /*graph*/) {
-  return ToText(FunctionsText(inventory).Machine());
+  return ToText(FunctionsText(inventory).Machine()) + OdditiesText(inventory);
 }
 
 }  // namespace cleave

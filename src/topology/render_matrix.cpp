@@ -207,7 +207,10 @@ class Matrix {
     }
     for (size_t i = 0; i < nics_.size(); ++i) {
       const PciFunction& nic = inventory_.functions[nics_[i]];
-      add(fmt::format("N{}", i), fmt::format("network card {} {}", nic.address, Join(nic.rdma, " ")));
+      std::string text = "network card " + nic.address;
+      if (!nic.rdma.empty()) text += " " + Join(nic.rdma, " ");
+      if (!nic.numa_nodes.empty()) text += ", NUMA node " + FormatRanges(nic.numa_nodes);
+      add(fmt::format("N{}", i), text);
     }
     return out;
   }

@@ -116,10 +116,6 @@ class TreeText {
   std::vector<std::vector<size_t>> children_;  // by vertex
 };
 
-void AddLine(const std::string& line, std::string& out) {
-  for (const std::string& part : Wrap("  " + line, kTextColumns, "       ")) out += part + "\n";
-}
-
 // One line for each card and for each board: a machine where every card has a link to every other stays
 // readable.
 std::string LinksText(const Inventory& inventory, const Graph& graph) {
@@ -161,10 +157,7 @@ std::string RenderTree(const Inventory& inventory, const Graph& graph, const Not
   if (!inventory.not_cards.empty()) out += "\nnot cards\n";
   for (const NotACard& other : inventory.not_cards)
     AddLine(fmt::format("{}  {}: {}", other.address, other.profile, other.reason), out);
-  if (!inventory.oddities.empty()) out += "\noddities\n";
-  for (const Oddity& oddity : inventory.oddities)
-    AddLine(fmt::format("{}: {}", oddity.subject, oddity.text), out);
-  return out;
+  return out + OdditiesText(inventory);
 }
 
 }  // namespace cleave

@@ -64,6 +64,17 @@ std::vector<std::string> Wrap(std::string_view text, size_t columns, std::string
   return lines;
 }
 
+void AddLine(const std::string& line, std::string& out) {
+  for (const std::string& part : Wrap("  " + line, kTextColumns, "       ")) out += part + "\n";
+}
+
+std::string OdditiesText(const Inventory& inventory) {
+  std::string out = inventory.oddities.empty() ? "" : "\noddities\n";
+  for (const Oddity& oddity : inventory.oddities)
+    AddLine(fmt::format("{}: {}", oddity.subject, oddity.text), out);
+  return out;
+}
+
 std::string FormatRanges(const std::vector<int>& numbers) {
   std::string text;
   for (size_t i = 0; i < numbers.size(); ++i) {

@@ -173,6 +173,57 @@ TEST_F(PreferCommand, TakesSickOnesLast) {
   EXPECT_EQ(Json::parse(Cleave(prefer + " -n 1 --available " + sick).out)["chosen"], Json::array({sick}));
 }
 
+TEST_F(PreferCommand, DoesNotRecommendASickOne) {
+  const std::string ask = "prefer tenstorrent.com/n150" + Machine("tt-oddities");
+  const std::string both = " --available '0000:ca:00.0, 0000:e3:00.0'";
+  Result text = Cleave(ask + " -n 1" + both);
+  EXPECT_EQ(text.code, 0) << text.err << "a blank after a comma is no part of an id";
+  EXPECT_THAT(text.out, Not(HasSubstr("Next best")));
+  EXPECT_THAT(text.out, HasSubstr("Leaves 0 free and 1 that is not healthy\n"));
+  Json must = Json::parse(Cleave(ask + " -n 1 --must-include 0000:ca:00.0 --output json").out);
+  EXPECT_EQ(must["warning"], "0000:ca:00.0 is not healthy: on the bus: device/config reads ffff");
+  EXPECT_THAT(Cleave(ask + " -n 2 --available 0000:e3:00.0 --must-include 0000:ca:00.0").out,
+              StartsWith("2 of 1 available tenstorrent.com/n150 and 1 that must be included: score 20, "));
+}
+
+TEST_F(PreferCommand, NamesTheDeviceOfACard) {
+  const std::string machine = Machine("tt-p300-2numa");
+  Result run = Cleave("prefer tenstorrent.com/p300c -n 1 --available 0000:43:00.0" + machine);
+  EXPECT_EQ(run.code, 1);
+  EXPECT_THAT(run.err,
+              HasSubstr("has no device '0000:43:00.0'; that card is part of device 0000046131924007\n"));
+  const std::string unit = Cleave("topology --svg --in-use 0000046131924007" + machine).out;
+  EXPECT_THAT(unit, HasSubstr(">in use<"));
+  EXPECT_EQ(unit, Cleave("topology --svg --in-use '0000:43:00.0, 0000:44:00.0'" + machine).out);
+}
+
+TEST(Command, LinksThatAreNotReadAreSaidEverywhere) {
+  testing::TempDir dir;
+  testing::WriteFile(dir / "links.toml", "[[links]]\nsource = \"matrix\"\npath = \"/nope.txt\"\n");
+  const std::string with = " --config " + (dir / "links.toml") + Machine("tenstorrent-4x-n300");
+  for (const char* how : {"prefer tenstorrent.com/n300 -n 2", "topology --matrix", "topology --svg"}) {
+    Result run = Cleave(how + with);
+    EXPECT_EQ(run.code, 0) << how;
+    EXPECT_EQ(run.err, "cleave: /nope.txt: links of matrix: cannot be read: No such file or directory\n")
+        << how;
+  }
+}
+
+TEST(Command, ARootThatIsNoneIsSaid) {
+  testing::TempDir dir;
+  const std::string said = "--root: there is no sys/bus/pci below it";
+  for (const char* how : {"check", "plan", "topology", "topology --functions"})
+    EXPECT_THAT(Cleave(std::string(how) + " --root " + dir.path()).out, HasSubstr(said)) << how;
+  EXPECT_THAT(Cleave("topology --matrix --root " + dir.path()).err, HasSubstr(said));
+}
+
+TEST(Command, FunctionsComeWithOddities) {
+  const std::string text = Cleave("topology --functions" + Machine("gold6230-2s-dangling")).out;
+  EXPECT_THAT(text, HasSubstr("\noddities\n"));
+  EXPECT_THAT(text, HasSubstr(": its link in /sys/bus/pci/devices leads nowhere\n"));
+  EXPECT_THAT(text, Not(HasSubstr("class cannot be read"))) << "of cards only";
+}
+
 TEST(Command, TopologyKeepsItsJson) {
   Json json = Json::parse(Cleave("topology --output json" + Machine("tenstorrent-4x-n300")).out);
   for (const char* key : {"numa_nodes", "cards", "relation", "affinity", "links"})
@@ -201,7 +252,8 @@ TEST(Command, TopologyDrawsOnePictureAtATime) {
   EXPECT_THAT(Cleave("topology --dot" + machine).out, StartsWith("graph "));
   Result wrong = Cleave("topology --svg --in-use 0000:31:00.1" + machine);
   EXPECT_EQ(wrong.code, 1);
-  EXPECT_THAT(wrong.err, HasSubstr("there is no card '0000:31:00.1' (did you mean '0000:31:00.0'?)"));
+  EXPECT_THAT(wrong.err,
+              HasSubstr("there is no card or device '0000:31:00.1' (did you mean '0000:31:00.0'?)"));
   for (const char* both : {"--svg --dot", "--svg --matrix", "--dot --functions", "--matrix --functions",
                            "--svg --output json", "--in-use 0000:31:00.0", "--dot --in-use 0000:31:00.0"}) {
     EXPECT_EQ(Cleave(std::string("topology ") + both + machine).code, 2) << both;

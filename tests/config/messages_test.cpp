@@ -69,6 +69,11 @@ TEST(Messages, ProfilesThatAreNotThere) {
 TEST(Messages, NamesThatAreKnownInstead) {
   EXPECT_THAT(ErrorsOf("[profile.tenstorrent]\ncolour = \"x\""),
               HasSubstr("cleave.toml:2:1: profile 'tenstorrent' has no setting 'colour'; there is "));
+  EXPECT_THAT(ErrorsOf("[profile.tenstorrent]\nhuge = 1"),
+              HasSubstr("cleave.toml:2:1: profile 'tenstorrent' has no setting 'huge'"))
+      << "to make it a string would not help";
+  EXPECT_EQ(ErrorsOf("[profile.tenstorrent]\nhugepages = 1"),
+            "cleave.toml:2:1: 'hugepages' in [profile.tenstorrent] must be a string");
   EXPECT_THAT(ErrorsOf("[[resource]]\nname = \"a.com/x\"\nnear = \"infinband\""),
               HasSubstr("not 'infinband' (did you mean 'infiniband'?)"));
   EXPECT_EQ(NearOrAll("x", {}), "");

@@ -77,6 +77,20 @@ TEST(Scanner, WaitsForLateTelemetryAndNeverGivesUp) {
   EXPECT_EQ(Attribute(*FindById(machine.Scan(seconds(600)), "0000:31:00.0"), "card_type"), "n300");
 }
 
+TEST(Scanner, SaysWhatWasReadWhereItStillWaits) {
+  LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
+  machine.root().AddFile(kFirstEntry + "/tt_card_type", "4294967295\n");
+  Inventory inventory = machine.Scan();
+  EXPECT_TRUE(FindById(inventory, "0000:31:00.0")->waiting);
+  EXPECT_THAT(
+      inventory.oddities,
+      ElementsAre(Oddity{"0000:31:00.0", "card_type: '4294967295' was read, which is no value for it"}));
+  machine.root().AddFile(kFirstEntry + "/tt_card_type", "n300\n");
+  EXPECT_THAT(machine.Scan().oddities, IsEmpty());
+  machine.root().AddFile(kFirstEntry + "/tt_card_type", "4294967295\n");
+  EXPECT_THAT(machine.Scan().oddities, IsEmpty()) << "a reset: what it is is known";
+}
+
 TEST(Scanner, AResetDoesNotForgetWhatTheCardIs) {
   LiveMachine machine(LoadMachine("tenstorrent-4x-n300"));
   machine.Scan();

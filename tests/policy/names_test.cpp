@@ -31,6 +31,10 @@ TEST(ResourceName, WhatTheKubeletRefuses) {
     EXPECT_NE(BadResourceName(name), "") << name;
   }
   EXPECT_NE(BadResourceName("a/" + std::string(64, 'x')), "");
+  EXPECT_EQ(
+      BadResourceName("Tenstorrent.com/N 300"),
+      "'Tenstorrent.com' is no domain name: small letters, digits, '-' and '.'; the part after the slash "
+      "must be letters, digits, '-', '_' and '.', with a letter or digit at both ends");
   EXPECT_NE(BadResourceName(std::string(64, 'a') + ".com/x"), "");
   std::string domain = "com";
   while (domain.size() <= 253) domain = "a." + domain;

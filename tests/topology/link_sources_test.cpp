@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "config/config.h"
+#include "config/diagnostics.h"
+#include "config/link_source.h"
 #include "tests/machine.h"
 #include "tests/topology/machines.h"
 
@@ -117,9 +120,19 @@ between = [
                                 {.from = 2, .to = 3, .kind = "link", .width = 3, .weight = 300}};
   EXPECT_EQ(found.links, expected);
   ASSERT_EQ(found.oddities.size(), 1U);
-  EXPECT_EQ(found.oddities[0].subject, "cleave.toml:2:1");
+  EXPECT_EQ(found.oddities[0].subject, "cleave.toml:6:3") << "the second pair";
   EXPECT_EQ(found.oddities[0].text,
             "link: 0000:05:00.0 to 0000:06:00.0 has width 4, back it has 2; taken as 2");
+}
+
+TEST(LinkSourcesTest, TheBeginningOfANameIsEnoughToGuessIt) {
+  Config config;
+  LinkSource& source = config.links.emplace_back();
+  source.source = "tt-cluster";
+  source.path = "/x.yaml";
+  Diagnostics diagnostics;
+  CheckLinkSources(config, diagnostics);
+  EXPECT_THAT(diagnostics.Text(), HasSubstr("(did you mean 'tt-cluster-descriptor'?)"));
 }
 
 TEST(LinkSourcesTest, UnknownCardsAreOddities) {
@@ -136,6 +149,7 @@ between = [
   ASSERT_EQ(found.oddities.size(), 2U);
   EXPECT_EQ(found.oddities[0].subject, "cleave.toml:5:28");
   EXPECT_THAT(found.oddities[0].text, HasSubstr("'nobody'; there is 0000:05:00.0, 0000:06:00.0, "));
+  EXPECT_EQ(found.oddities[1].subject, "cleave.toml:6:3");
   EXPECT_THAT(found.oddities[1].text, HasSubstr("are one card"));
   found = Collect(
       "[[links]]\nsource = \"toml\"\nbetween = [{ from = \"0000:05:00.1\", to = \"0000:05:00.0\" }]\n",
