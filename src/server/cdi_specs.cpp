@@ -28,7 +28,6 @@
 #include "config/resource_spec.h"
 #include "config/settings_lookup.h"
 #include "config/text_template.h"
-#include "discovery/inventory.h"
 #include "policy/plan.h"
 
 namespace cleave {

@@ -4,13 +4,11 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
-#include <cstdint>
 #include <map>
 #include <numeric>
 #include <optional>
 #include <random>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "discovery/inventory.h"
+
 namespace cleave {
 namespace {
 
