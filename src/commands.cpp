@@ -92,7 +92,7 @@ std::vector<std::string> DevicesWith(const Plan& plan, const Resource& resource,
   return ids;
 }
 
-// Ids to indexes of units; nullopt (said) when one is not known.
+// Ids to indexes of units, each once; nullopt (said) when one is not known.
 std::optional<std::vector<size_t>> UnitIndexes(const Plan& plan, const Resource& resource,
                                                const std::vector<std::string>& ids) {
   std::vector<size_t> indexes;
@@ -108,7 +108,8 @@ std::optional<std::vector<size_t>> UnitIndexes(const Plan& plan, const Resource&
       Complain(fmt::format("{} has no device '{}'{}", resource.name, id, hint));
       return std::nullopt;
     }
-    indexes.push_back(static_cast<size_t>(found - resource.units.data()));
+    const auto index = static_cast<size_t>(found - resource.units.data());
+    if (std::find(indexes.begin(), indexes.end(), index) == indexes.end()) indexes.push_back(index);
   }
   std::sort(indexes.begin(), indexes.end());
   indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());

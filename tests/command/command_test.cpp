@@ -184,6 +184,8 @@ TEST_F(PreferCommand, DoesNotRecommendASickOne) {
   EXPECT_EQ(must["warning"], "0000:ca:00.0 is not healthy: on the bus: device/config reads ffff");
   EXPECT_THAT(Cleave(ask + " -n 2 --available 0000:e3:00.0 --must-include 0000:ca:00.0").out,
               StartsWith("2 of 1 available tenstorrent.com/n150 and 1 that must be included: score 20, "));
+  EXPECT_THAT(Cleave(ask + " -n 2 --available 0000:e3:00.0,0000:e3:00.0").err,
+              HasSubstr("2 of tenstorrent.com/n150 were asked for, 1 are available\n"));
 }
 
 TEST_F(PreferCommand, NamesTheDeviceOfACard) {
