@@ -132,6 +132,7 @@ std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& re
   for (size_t unit : request.must_include) chosen[unit] = 0;
   std::optional<Choice> best;
   std::vector<double> best_standing;
+  const std::vector<double> own_standing = alternatives.Standing(choice);
   const size_t sick = CountSick(resource, choice.units);
   std::set<size_t> left_out;
   for (size_t unit : choice.units) {
@@ -149,7 +150,7 @@ std::optional<Choice> NextBest(const Resource& resource, const ChoiceRequest& re
     best = std::move(other);
     best_standing = std::move(standing);
     // As good as the choice itself: nothing can be better.
-    if (best_standing == alternatives.Standing(choice)) break;
+    if (best_standing == own_standing) break;
   }
   return best;
 }

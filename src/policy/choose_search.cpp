@@ -37,6 +37,7 @@ class Search {
         left_(kinds_) {
     for (size_t kind = 0; kind < kinds_; ++kind) left_[kind] = static_cast<double>(selection_.capacity(kind));
     if (kinds_ <= kMostForProof) FindNearest();
+    selection_.AddClusters();
   }
 
   Choice Run() {

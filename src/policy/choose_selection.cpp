@@ -31,7 +31,6 @@ Selection::Selection(const UnitTopology& topology, const ChoiceRequest& request,
   FindReach();
   FindSubtrees(request);
   FindCeiling();
-  if (kinds() <= kMostForClusters) FindClusters();
 }
 
 void Selection::FindKinds() {
@@ -137,7 +136,8 @@ void Selection::FindCeiling() {
 
 // Single linkage: along the spanning tree of the highest affinities (Prim), from the highest one down, parts
 // are joined; between two values every part that is new is a cluster.
-void Selection::FindClusters() {
+void Selection::AddClusters() {
+  if (kinds() > kMostForClusters) return;
   struct Edge {
     double affinity;
     size_t from;

@@ -59,8 +59,10 @@ class Selection {
   // Between units of two kinds; of one kind when a == b.
   double affinity(size_t a, size_t b) const { return affinity_[a * kinds() + b]; }
 
-  // The kinds in each subtree of the machine that has open units of several kinds, and those that are nearer
-  // to each other than to any other, as cards that links join are: a few starts for a search.
+  // A few starts for a search: the kinds in each subtree of the machine that has open units of several kinds,
+  // and with AddClusters() those that are nearer to each other than to any other, as cards that links join
+  // are.
+  void AddClusters();
   const std::vector<std::vector<size_t>>& blocks() const { return blocks_; }
 
   void Take(size_t kind, size_t count = 1);
@@ -94,7 +96,6 @@ class Selection {
   void FindReach();
   void FindSubtrees(const ChoiceRequest& request);
   void FindCeiling();
-  void FindClusters();
   std::vector<int> Untouched() const;
 
   const UnitTopology& topology_;

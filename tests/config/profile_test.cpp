@@ -121,6 +121,14 @@ TEST(Profile, SaysWhatIsWrongAndWhere) {
               HasSubstr("tests settings only"));
 }
 
+// What is wrong with a cleave.toml, beside shipped profiles and others.
+std::string ErrorsOf(const std::string& own,
+                     const std::vector<std::pair<std::string, std::string>>& profiles = {}) {
+  Diagnostics diagnostics;
+  LoadSettingsFromText(own, "cleave.toml", profiles, diagnostics);
+  return diagnostics.Text();
+}
+
 TEST(Profile, SettingsThatDoNotGoTogether) {
   const std::string settings = std::string(kHead) +
                                "[settings]\na = { values = [\"on\", \"off\"], default = \"off\" }\n"
@@ -129,11 +137,7 @@ TEST(Profile, SettingsThatDoNotGoTogether) {
       "[[conflict]]\nwhen = { \"settings.a\" = \"on\", \"settings.n\" = \"> 9\" }\n"
       "reason = \"n is {settings.n}\"\n";
   const std::pair<std::string, std::string> profile = {"x.toml", settings + conflict};
-  auto errors = [&](const std::string& own) {
-    Diagnostics diagnostics;
-    LoadSettingsFromText("[profile.x]\n" + own, "cleave.toml", {profile}, diagnostics);
-    return diagnostics.Text();
-  };
+  auto errors = [&](const std::string& own) { return ErrorsOf("[profile.x]\n" + own, {profile}); };
   EXPECT_EQ(errors("a = \"on\"\nn = \"9\""), "");
   EXPECT_EQ(errors("n = \"10\""), "");
   EXPECT_EQ(errors("n = \"10\"\na = \"on\""), "cleave.toml:3:1: n is 10");
@@ -148,36 +152,27 @@ TEST(Profile, SettingsThatDoNotGoTogether) {
 
 // A pattern that settings make is judged with the file that makes it, not at the first look.
 TEST(Profile, PatternsThatAreNone) {
-  auto errors = [](const std::string& own) {
-    Diagnostics diagnostics;
-    LoadSettingsFromText(own, "cleave.toml", {}, diagnostics);
-    return diagnostics.Text();
-  };
-  EXPECT_EQ(errors("prefr = 1\n[profile.generic]\nresource = \"x\"\npath = \"/dev/[x\""),
+  EXPECT_EQ(ErrorsOf("prefr = 1\n[profile.generic]\nresource = \"x\"\npath = \"/dev/[x\""),
             "cleave.toml:1:1: unknown key 'prefr' in cleave.toml\n"
             "cleave.toml:4:1: the pattern \"/dev/[x\" has a '[' without its ']'");
-  EXPECT_EQ(errors("[profile.generic]\npath = \"/dev/[x]\""), "");
+  EXPECT_EQ(ErrorsOf("[profile.generic]\npath = \"/dev/[x]\""), "");
   EXPECT_THAT(Problems("schema = 1\nname = \"x\"\n[entries]\nid = \"{name}\"\npath = \"/dev/[x\""),
               HasSubstr("x.toml:5:8: the pattern \"/dev/[x\" has a '['"));
 }
 
 TEST(Profile, MpsServesNoMoreThanSixtyClients) {
-  auto errors = [](const std::string& own) {
-    Diagnostics diagnostics;
-    LoadSettingsFromText(own, "cleave.toml", {}, diagnostics);
-    return diagnostics.Text();
-  };
   const std::string nvidia = "[profile.nvidia]\nsharing = \"mps\"\nshares = ";
-  EXPECT_EQ(errors(nvidia + "\"60\""), "");
+  EXPECT_EQ(ErrorsOf(nvidia + "\"60\""), "");
   EXPECT_EQ(
-      errors(nvidia + "\"200\""),
+      ErrorsOf(nvidia + "\"200\""),
       "cleave.toml:3:1: 'shares' is 200, and with sharing = \"mps\" a GPU serves at most 60 clients (48 "
       "up to CUDA 13.0)");
-  EXPECT_EQ(errors("[profile.nvidia]\nshares = \"200\""), "") << "the driver takes turns between them";
+  EXPECT_EQ(ErrorsOf("[profile.nvidia]\nshares = \"200\""), "") << "the driver takes turns between them";
   const std::string keti = "[profile.keti-gpu]\nshares = ";
-  EXPECT_EQ(errors(keti + "\"100\""), "");
-  EXPECT_EQ(errors(keti + "\"101\""), "cleave.toml:2:1: 'shares' must be a number from 1 to 100, not '101'");
-  EXPECT_THAT(errors(keti + "\"61\"\nmps = \"on\""), HasSubstr("at most 60 clients"));
+  EXPECT_EQ(ErrorsOf(keti + "\"100\""), "");
+  EXPECT_EQ(ErrorsOf(keti + "\"101\""),
+            "cleave.toml:2:1: 'shares' must be a number from 1 to 100, not '101'");
+  EXPECT_THAT(ErrorsOf(keti + "\"61\"\nmps = \"on\""), HasSubstr("at most 60 clients"));
 }
 
 TEST(Profile, OneOfTheSameNameReplacesAShippedOne) {
